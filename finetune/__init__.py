@@ -1,0 +1,1 @@
+"""Finetuning on AU labels, honest scores, registered models and prediction."""

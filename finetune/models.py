@@ -1,0 +1,111 @@
+"""The networks that become registered AU models: encoder, heads, and values with units out.
+
+Axes: B clips, T frames, N = B * T frames, C channels, H W pixels, S tokens, D encoder features, V width of
+a head, A AUs.
+"""
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pretrain.models.encoder import FrameEncoder
+from pretrain.models.temporal import CausalGru
+
+MAX_INTENSITY = 5.0
+
+
+class AuModel(Protocol):
+    """What serving and scoring know of a model."""
+
+    encoder: FrameEncoder
+
+    def infer(
+        self, frames_BTCHW: Tensor, num_frames_B: Tensor | None, state: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Values `(B, T, A)` of frames in 0..1 and the state to give with the next piece of the tracks.
+
+        Values are probabilities or intensities in 0..5; slots after a track's `num_frames_B` mean nothing.
+        """
+
+
+class LinearBlock(nn.Module):
+    """Linear, norm, ReLU per token, alike for all AUs or with own weights for each.
+
+    LayerNorm where the paper's code has BatchNorm: a token's value then never depends on which other
+    people are in the batch, training and serving compute the same, and ranks need no synchronisation.
+    """
+
+    def __init__(self, dim: int, width: int, num_aus: int) -> None:
+        super().__init__()
+        self.weight_ADV = nn.Parameter(torch.randn(num_aus, dim, width) * (2.0 / width) ** 0.5)
+        self.scale_AV = nn.Parameter(torch.ones(num_aus, width))
+        self.shift_AV = nn.Parameter(torch.zeros(num_aus, width))
+
+    def forward(self, tokens_NSD: Tensor) -> Tensor:
+        """Tokens `(N, S, A, V)`."""
+        mixed_NSAV = torch.einsum("nsd,adv->nsav", tokens_NSD, self.weight_ADV)
+        return F.relu(F.layer_norm(mixed_NSAV, mixed_NSAV.shape[-1:]) * self.scale_AV + self.shift_AV)
+
+
+class AuDetector(nn.Module):
+    """AUNCE without its optional graph (https://arxiv.org/abs/2402.06165): one unit vector per image and AU.
+
+    A linear classifier per AU, trained when everything before it is frozen, turns vectors into probabilities.
+    """
+
+    def __init__(self, encoder: FrameEncoder, num_aus: int, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.shared = LinearBlock(encoder.dim, width, 1)
+        self.per_au = LinearBlock(width, width, num_aus)
+        self.classifier_AV = nn.Parameter(torch.zeros(num_aus, width))
+        self.bias_A = nn.Parameter(torch.zeros(num_aus))
+
+    def vectors(self, frames_NCHW: Tensor) -> Tensor:
+        """Unit vectors `(N, A, V)` of frames in 0..1."""
+        tokens_NSD = self.encoder(frames_NCHW).tokens_NSD
+        shared_NSV = self.shared(tokens_NSD).squeeze(2)
+        return F.normalize(self.per_au(shared_NSV).mean(dim=1), dim=2)
+
+    def logits(self, vectors_NAV: Tensor) -> Tensor:
+        """Logits of presence `(N, A)`."""
+        return (vectors_NAV * self.classifier_AV).sum(dim=2) + self.bias_A
+
+    def infer(
+        self, frames_BTCHW: Tensor, num_frames_B: Tensor | None, state: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Probabilities of presence `(B, T, A)`; frames are judged one by one, so there is no state."""
+        probability_NA = self.logits(self.vectors(frames_BTCHW.flatten(0, 1))).sigmoid()
+        return probability_NA.unflatten(0, frames_BTCHW.shape[:2]), None
+
+
+class IntensityRegressor(nn.Module):
+    """Frame encoder, causal GRU and a two-layer head (stage 2 of https://arxiv.org/abs/2011.01864).
+
+    The sizes are this project's reconstruction.
+    """
+
+    def __init__(self, encoder: FrameEncoder, num_aus: int, hidden: int, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.project = nn.Linear(encoder.dim, hidden)
+        self.temporal = CausalGru(hidden, hidden)
+        self.head = nn.Sequential(nn.Linear(hidden, width), nn.ReLU(), nn.Linear(width, num_aus))
+
+    def forward(
+        self, frames_BTCHW: Tensor, num_frames_B: Tensor | None = None, state_BH: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Unclipped intensities `(B, T, A)` of frames in 0..1, and the GRU's state `(B, H)`."""
+        pooled_ND = self.encoder(frames_BTCHW.flatten(0, 1)).pooled_ND
+        features_BTH = self.project(pooled_ND).unflatten(0, frames_BTCHW.shape[:2])
+        context_BTH, state_BH = self.temporal(features_BTH, num_frames_B, state_BH)
+        return self.head(context_BTH), state_BH
+
+    def infer(
+        self, frames_BTCHW: Tensor, num_frames_B: Tensor | None, state: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Intensities `(B, T, A)` clipped to 0..5 and the state `(B, H)`."""
+        values_BTA, state_BH = self.forward(frames_BTCHW, num_frames_B, state)
+        return values_BTA.clamp(0.0, MAX_INTENSITY), state_BH

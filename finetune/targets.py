@@ -1,0 +1,119 @@
+"""What a task learns from a shard set's labels: which member, which columns, which values.
+
+Axes: B clips, T frames, A AUs of the task, M AUs of the label member.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finetune.protocols import Protocol
+from pretrain.config import ConfigError
+from shards.batch import ClipBatch
+from shards.errors import ShardError
+from shards.plan import PlannedClip
+from shards.reader import ClipReader, StreamConfig, StreamCounters
+from shards.schema import INTENSITY_MEMBER, MISSING, OCCURRENCE_MEMBER, Manifest
+from shards.tracks import TrackSet
+
+Kind = Literal["detection", "intensity"]
+Labels = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The labels of one task: 0/1 for detection, 0..5 for intensity, -1 where nobody coded the frame."""
+
+    kind: Kind
+    aus: tuple[int, ...]
+    member: str
+    columns: tuple[int, ...]
+    present_from: int | None
+
+    def convert(self, raw_TM: Labels) -> Labels:
+        """Task labels `(..., A)` of a label member's values `(..., M)`."""
+        chosen_TA = raw_TM[..., list(self.columns)]
+        if self.present_from is None:
+            return chosen_TA
+        return np.where(chosen_TA == MISSING, MISSING, chosen_TA >= self.present_from).astype(np.int8)
+
+    def of_batch(self, clips: ClipBatch) -> Labels:
+        """Task labels `(B, T, A)` of a batch; -1 in slots that hold no frame."""
+        raw_BTM = clips.occurrence_BTA if self.member == OCCURRENCE_MEMBER else clips.intensity_BTA
+        if raw_BTM is None:
+            raise ShardError(f"the set has no labels {self.member!r}, which this task learns from")
+        return self.convert(raw_BTM)
+
+
+def make_target(kind: Kind, protocol: Protocol, manifest: Manifest) -> Target:
+    """Find a protocol's AUs in a shard set.
+
+    Raises:
+        ConfigError: the set does not code one of the AUs.
+    """
+    aus = protocol.detection_aus if kind == "detection" else protocol.intensity_aus
+    from_occurrence = kind == "detection" and protocol.present_from is None
+    coded = manifest.occurrence_aus if from_occurrence else manifest.intensity_aus
+    lacking = [au for au in aus if au not in coded]
+    if lacking:
+        raise ConfigError(
+            f"protocol {protocol.name!r} needs {kind} of AUs {list(aus)}; the set codes "
+            f"{'occurrence' if from_occurrence else 'intensity'} of {coded}, so {lacking} are missing; "
+            "pack the labelled layout that the protocol belongs to"
+        )
+    return Target(
+        kind=kind,
+        aus=aus,
+        member=OCCURRENCE_MEMBER if from_occurrence else INTENSITY_MEMBER,
+        columns=tuple(coded.index(au) for au in aus),
+        present_from=protocol.present_from if kind == "detection" and not from_occurrence else None,
+    )
+
+
+def read_labels(tracks: TrackSet, rows: Iterable[int], target: Target, threads: int = 4) -> dict[int, Labels]:
+    """Task labels `(frames, A)` of each row that has any; reads no pixels.
+
+    Raises:
+        ShardError: a label member cannot be read or does not match its CRC.
+    """
+    counters = StreamCounters()
+    reader = ClipReader(tracks, StreamConfig(threads=threads, max_unreadable=0), counters)
+
+    def labels_of(row: int) -> Labels | None:
+        # A clip without frames fetches the labels alone.
+        read = reader.fetch(PlannedClip(0, row, np.zeros(0, np.int64), 0))
+        raw_TM = read.labels.get(target.member)
+        return None if raw_TM is None else target.convert(raw_TM)
+
+    chosen = [int(row) for row in rows]
+    with ThreadPoolExecutor(threads) as pool:
+        found = zip(chosen, pool.map(labels_of, chosen), strict=True)
+        return {row: labels_TA for row, labels_TA in found if labels_TA is not None}
+
+
+def positive_rates(labels: dict[int, Labels], target: Target) -> NDArray[np.float64]:
+    """Share of coded frames in which each AU is present `(A,)`.
+
+    Raises:
+        ConfigError: an AU is present in no training frame or in all of them: nothing can be learned.
+    """
+    pooled_FA = np.concatenate(list(labels.values()))
+    coded_A = (pooled_FA >= 0).sum(axis=0)
+    rate_A = (pooled_FA == 1).sum(axis=0) / np.maximum(coded_A, 1)
+    for au, rate in zip(target.aus, rate_A, strict=True):
+        if not 0 < rate < 1:
+            raise ConfigError(
+                f"AU{au} is present in {rate:.0%} of the {len(pooled_FA)} training frames; "
+                "both classes are needed: use more people or longer videos"
+            )
+    return np.asarray(rate_A, np.float64)
+
+
+def au_weights(rate_A: NDArray[np.float64]) -> NDArray[np.float64]:
+    """w_k = (1 / r_k) * A / sum_l (1 / r_l): rare AUs weigh more, the weights sum to A (methods 5.6)."""
+    inverse_A = 1.0 / rate_A
+    return np.asarray(inverse_A * len(rate_A) / inverse_A.sum(), np.float64)

@@ -1,0 +1,1 @@
+"""One file per way of learning AUs from labels."""

@@ -1,0 +1,116 @@
+"""A local Ray head with its Jobs API, on free loopback ports, under token authentication."""
+
+import os
+import secrets
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+from infra.server import START_SECONDS, Server, free_ports
+
+OBJECT_STORE_BYTES = 100_000_000
+GONE_SECONDS = 10.0
+
+
+class RayHead(Server):
+    """`environment` is what drivers and `ray job submit` need; `address` is the Jobs API."""
+
+    def __init__(self, folder: Path, cpus: int = 2, start_seconds: float = START_SECONDS) -> None:
+        super().__init__("ray-head", folder, start_seconds)
+        self._cpus = cpus
+        self._token = secrets.token_hex(32)
+        self._gcs_port = self._dashboard_port = 0
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._dashboard_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "RAY_ADDRESS": self.address,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self._token_path),
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
+
+    @property
+    def _token_path(self) -> Path:
+        return self.folder / "auth_token"
+
+    def server_environment(self) -> dict[str, str]:
+        # Jobs inherit this: see README, "what the local servers are started with".
+        return {
+            **self.environment,
+            "RAY_ADDRESS": "",
+            "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",
+            "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "60",
+            "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+            "RAY_enable_open_telemetry": "0",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONWARNINGS": "ignore",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+
+    def command(self) -> list[str]:
+        self._token_path.touch(mode=0o600)
+        self._token_path.write_text(self._token)
+        self._gcs_port, self._dashboard_port, *others = free_ports(9)
+        names = (
+            "--ray-client-server-port",
+            "--node-manager-port",
+            "--object-manager-port",
+            "--dashboard-agent-listen-port",
+            "--dashboard-agent-grpc-port",
+            "--runtime-env-agent-port",
+            "--metrics-export-port",
+        )
+        return [
+            str(Path(sys.executable).with_name("ray")),
+            *("start", "--head", "--block", "--disable-usage-stats"),
+            *("--node-ip-address=127.0.0.2", f"--port={self._gcs_port}"),
+            *("--dashboard-host=127.0.0.1", f"--dashboard-port={self._dashboard_port}"),
+            *(f"--num-cpus={self._cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"),
+            *(f"{name}={port}" for name, port in zip(names, others, strict=True)),
+            *("--min-worker-port=0", "--max-worker-port=0"),
+            f"--temp-dir={self._temporary}/ray",
+        ]
+
+    def is_ready(self) -> bool:
+        request = urllib.request.Request(
+            f"{self.address}/api/jobs/", headers={"Authorization": f"Bearer {self._token}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            return False
+
+    def _stop(self) -> None:
+        """Ray's daemons leave the head's process group: end what runs out of this head's own folder too."""
+        marker = f"{self._temporary}/ray" if self._temporary else None
+        strays = _mentioning(marker) if marker else []
+        super()._stop()
+        strays = [process for process in strays if process.is_running()]
+        for process in strays:
+            process.terminate()
+        _, alive = psutil.wait_procs(strays, timeout=GONE_SECONDS)
+        for process in alive:
+            process.kill()
+        psutil.wait_procs(alive, timeout=GONE_SECONDS)
+
+
+def _mentioning(folder: str) -> list[psutil.Process]:
+    """Processes whose command line or environment names `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(folder in word for word in process.cmdline()):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found

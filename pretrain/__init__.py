@@ -1,0 +1,1 @@
+"""Self-supervised pretraining of face-behaviour encoders on streamed shards."""

@@ -1,0 +1,49 @@
+"""`python -m pretrain`: one process, or one of torchrun's."""
+
+import logging
+import sys
+from pathlib import Path
+from tempfile import mkdtemp
+
+from pretrain.config import ConfigError, dump, load, parse
+from pretrain.tracking import NoTracker, SpoolTracker, Tracker
+from shards.errors import ShardError
+
+USAGE = """
+python -m pretrain FILE.yaml data.url=URL run.url=URL [key=value ...] [--print]
+
+Pretrain an encoder on a shard set. --print shows the resolved config and stops.
+
+    python -m pretrain pretrain/configs/clp_cpu.yaml data.url=s3://bucket/voxceleb run.url=s3://bucket/runs/a
+    torchrun --nproc-per-node 8 -m pretrain pretrain/configs/clp_cpu.yaml ...
+"""
+
+
+def main(arguments: list[str]) -> None:
+    request = parse(arguments, USAGE)
+    from pretrain.train import PretrainConfig, train
+    from pretrain.world import join_group
+
+    config = load(PretrainConfig, request)
+    if request.print_only:
+        sys.stdout.write(dump(config))
+        return
+    world = join_group()
+    tracker: Tracker = NoTracker()
+    if world.rank == 0:
+        spool = Path(mkdtemp(prefix="facscale-metrics-")) / "metrics.jsonl"
+        sys.stderr.write(f"metrics: {spool}\n")
+        tracker = SpoolTracker(spool)
+    url = train(config, world, tracker, {}, lambda step, metrics: None)
+    tracker.finish()
+    if world.rank == 0:
+        sys.stderr.write(f"encoder: {url}\n")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        main(sys.argv[1:])
+    except (ConfigError, ShardError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from error

@@ -1,0 +1,79 @@
+"""Metrics of the training loop: summed on the device, read once per log step."""
+
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from pretrain.world import World
+from shards.reader import StreamCounters
+
+
+def due(step: int, every: int, last: int) -> bool:
+    """Whether something that happens every `every` steps, and at the end, happens after `step` steps."""
+    return step % every == 0 or step == last
+
+
+class Meter:
+    """Averages over the steps since the last `reduce`; clips/s leaves paused time out."""
+
+    def __init__(
+        self, world: World, device: torch.device, counters: StreamCounters, clips_per_step: int
+    ) -> None:
+        self._world, self._device, self._counters = world, device, counters
+        self._clips_per_step = clips_per_step
+        self._seen = StreamCounters()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._steps = self._duplicates = 0
+        self._paused_seconds = 0.0
+        self._since = time.monotonic()
+
+    def add(self, parts: Mapping[str, Tensor], duplicates: int) -> None:
+        """Note one step; `parts` are summed over ranks by `reduce`."""
+        for name, value in parts.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+        self._steps += 1
+        self._duplicates += duplicates
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Time spent in here does not count as training."""
+        start = time.monotonic()
+        yield
+        self._paused_seconds += time.monotonic() - start
+
+    def reduce(self, gradient_norm: float, learning_rate: float) -> dict[str, float]:
+        """Metrics of the steps since the last call, equal on every rank. The loop's one host sync."""
+        elapsed = time.monotonic() - self._since - self._paused_seconds
+        now, before = self._counters, self._seen
+        local = {name: total / self._counts[name] for name, total in self._sums.items()}
+        size = self._world.size
+        waited = (now.wait_seconds - before.wait_seconds) / elapsed / size
+        fetched = (now.bytes_fetched - before.bytes_fetched) / elapsed / 1e6
+        host = [waited, fetched, float(len(now.quarantined))]
+        packed = torch.stack([*(local[name].to(self._device).float() for name in sorted(local))])
+        total = self._world.sum(torch.cat([packed, torch.tensor(host, device=self._device)])).tolist()
+        metrics = dict(zip(sorted(local), total, strict=False))
+        metrics |= dict(
+            zip(("time/data_wait_share", "data/fetched_mb_per_s", "data/unreadable"), total[-3:], strict=True)
+        )
+        metrics |= {
+            "data/duplicate_identities": self._duplicates / self._steps,
+            "optim/gradient_norm": gradient_norm,
+            "optim/learning_rate": learning_rate,
+            "speed/clips_per_s": self._steps * self._clips_per_step / elapsed,
+            "memory/peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            # Parts of the loss that are off are absent from a step: the share of steps with both.
+            "clp/both_parts_share": self._counts.get("loss/cross_identity", 0) / self._steps,
+        }
+        self._seen = StreamCounters(wait_seconds=now.wait_seconds, bytes_fetched=now.bytes_fetched)
+        self._clear()
+        return metrics

@@ -1,0 +1,1 @@
+"""Scores of AU detection and intensity, with missing labels masked."""

@@ -1,0 +1,106 @@
+"""The frame encoder: one of `transformers`' backbones between pixels and features.
+
+Axes: N frames, C channels, H W pixels, S spatial tokens, D features.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+FACTS_NAME = "facscale.json"
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Which backbone, at which input size.
+
+    The default is a ConvNeXt of 0.6 M parameters for CPUs. It normalises by layer: batch statistics would
+    leak which frames of a batch belong together.
+    """
+
+    model_type: str = "convnext"
+    """`transformers` model type: convnext, vit, swin, resnet, dinov2, ..."""
+    settings: dict[str, Any] = field(
+        default_factory=lambda: {"hidden_sizes": [24, 48, 96, 192], "depths": [1, 1, 2, 1], "patch_size": 4}
+    )
+    """What differs from that type's default config."""
+    image_size: int = 64
+
+
+class FrameFeatures(NamedTuple):
+    """What an encoder makes of N frames."""
+
+    pooled_ND: Tensor
+    tokens_NSD: Tensor
+
+
+class FrameEncoder(nn.Module):
+    """Frames in 0..1 to features; the pixel statistics are inside, so that serving cannot forget them."""
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """Build with random weights from torch's global generator.
+
+        Raises:
+            ValueError: `transformers` has no such model type.
+        """
+        super().__init__()
+        self.config = config
+        settings = dict(config.settings)
+        if config.model_type not in ("convnext", "resnet"):
+            settings["image_size"] = config.image_size
+        try:
+            backbone_config = AutoConfig.for_model(config.model_type, **settings)
+        except ValueError as error:
+            raise ValueError(
+                f"encoder.model_type={config.model_type!r} is unknown to transformers"
+            ) from error
+        self.backbone = AutoModel.from_config(backbone_config)
+        self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        sizes = getattr(backbone_config, "hidden_sizes", None)
+        self.dim = int(sizes[-1] if sizes else backbone_config.hidden_size)
+
+    def forward(self, frames_NCHW: Tensor) -> FrameFeatures:
+        """Features of N float frames in 0..1, `image_size` pixels square."""
+        output = self.backbone(pixel_values=(frames_NCHW - self.pixel_mean) / self.pixel_std)
+        last = output.last_hidden_state
+        tokens_NSD = last.flatten(2).transpose(1, 2) if last.dim() == 4 else last
+        pooled = getattr(output, "pooler_output", None)
+        pooled_ND = tokens_NSD.mean(dim=1) if pooled is None else pooled.flatten(1)
+        return FrameFeatures(pooled_ND, tokens_NSD)
+
+
+def save_encoder(encoder: FrameEncoder, folder: Path, facts: dict[str, Any]) -> None:
+    """Write safetensors and config that `AutoModel.from_pretrained` loads, and `facts` beside them.
+
+    `facts` are what a user of the encoder must know: crop recipe digest, training data, step.
+    """
+    encoder.backbone.save_pretrained(folder, safe_serialization=True)
+    content = {**facts, "image_size": encoder.config.image_size, "model_type": encoder.config.model_type}
+    content["settings"] = encoder.config.settings
+    (folder / FACTS_NAME).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def load_encoder(folder: Path) -> tuple[FrameEncoder, dict[str, Any]]:
+    """The encoder that `save_encoder` wrote, and its facts.
+
+    Raises:
+        FileNotFoundError: `folder` has no exported encoder.
+    """
+    path = folder / FACTS_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no exported encoder: {FACTS_NAME} is missing")
+    facts = json.loads(path.read_text())
+    encoder = FrameEncoder(EncoderConfig(facts["model_type"], facts["settings"], facts["image_size"]))
+    encoder.backbone = AutoModel.from_pretrained(folder, use_safetensors=True)
+    return encoder, facts

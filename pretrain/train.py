@@ -1,0 +1,187 @@
+"""The pretraining recipe: its config, and the loop.
+
+A clip's way from file to loss: shards/pack/pack.py -> shards/plan.py -> shards/stream.py -> this loop ->
+objectives/clp.py.
+"""
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pretrain.augment import AugmentConfig
+from pretrain.checkpoint import Checkpoints, claim_attempt
+from pretrain.config import MISSING, ConfigError, to_dict
+from pretrain.device import to_device
+from pretrain.engine import Engine, EngineConfig
+from pretrain.meter import Meter, due
+from pretrain.models.encoder import EncoderConfig, save_encoder
+from pretrain.objectives.clp import Clp, ClpConfig
+from pretrain.optim import OptimConfig, learning_rate_at
+from pretrain.progress import ProgressLine
+from pretrain.tracking import Tracker
+from pretrain.world import World, local_device
+from shards import storage
+from shards.plan import Plan, refuse_other_order
+from shards.reader import StreamConfig, StreamCounters
+from shards.stream import stream_clips
+from shards.tracks import TrackSet, load_tracks
+
+ENCODER_FOLDER = "encoder"
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    url: str = MISSING
+    """Shard set, local or s3://."""
+    window_units: int = 16
+    stream: StreamConfig = field(default_factory=StreamConfig)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    url: str = MISSING
+    """Where checkpoints and the encoder go, local or s3://. An unfinished run there is continued."""
+    steps: int = 100_000
+    global_batch: int = 64
+    """Clips per step over all ranks."""
+    seed: int = 0
+    log_every: int = 50
+    save_every: int = 1000
+    keep_checkpoints: int = 2
+
+    def __post_init__(self) -> None:
+        numbers = (self.steps, self.global_batch, self.log_every, self.save_every, self.keep_checkpoints)
+        if min(numbers) < 1:
+            raise ValueError(f"each number under run must be at least 1, found {self}")
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """All of a pretraining run; `python -m pretrain FILE.yaml --print` shows it resolved."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    objective: ClpConfig = field(default_factory=ClpConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+
+
+OnLog = Callable[[int, Mapping[str, float]], None]
+
+
+def train(
+    config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping[str, Any], on_log: OnLog
+) -> str:
+    """Pretrain for `config.run.steps` steps, from the newest committed checkpoint if there is one.
+
+    Every rank runs this and reaches each collective in the same order: the engine, `meter.reduce`,
+    `checkpoints.save`.
+
+    Args:
+        config: the run.
+        world: its ranks.
+        tracker: takes metrics on rank 0.
+        facts: kept with each checkpoint, e.g. the MLflow run.
+        on_log: called on every rank with the metrics of a log step.
+
+    Returns:
+        URL of the exported encoder.
+    """
+    run, device = config.run, local_device()
+    torch.manual_seed(run.seed)
+    tracks = load_tracks(config.data.url)
+    objective = Clp(config.objective, config.encoder, config.augment, world, run.steps, run.global_batch)
+    objective.to_device(device)
+    plan = Plan(
+        tracks.columns,
+        objective.clip_spec,
+        run.global_batch,
+        run.seed,
+        objective.batch_policy,
+        window_units=config.data.window_units,
+    )
+    engine = Engine(
+        objective, config.optim, config.engine, run.steps, _clips_per_rank(run.global_batch, world)
+    )
+    attempt = world.broadcast(claim_attempt(run.url) if world.rank == 0 else 0)
+    checkpoints = Checkpoints(run.url, attempt, engine, objective.companions(), world, run.keep_checkpoints)
+    step = _resume(checkpoints, plan)
+    facts = {**facts, "config": to_dict(config), "order": plan.describe()}
+    counters = StreamCounters()
+    batches = stream_clips(tracks, plan, config.data.stream, counters, step, world.rank, world.size)
+    meter = Meter(world, device, counters, run.global_batch)
+    progress = ProgressLine(run.steps, step, run.global_batch, enabled=world.rank == 0)
+
+    while step < run.steps:
+        clips = to_device(next(batches)[1], device)
+        losses = engine(clips, step)
+        engine.backward(losses.total)
+        engine.step(step)
+        objective.after_step(step, engine.master_weights())
+        meter.add(losses.parts, plan.duplicate_identities(step))
+        step += 1
+        if due(step, run.log_every, run.steps):
+            metrics = meter.reduce(engine.gradient_norm, learning_rate_at(step - 1, run.steps, config.optim))
+            _stop_unless_finite(metrics, step)
+            tracker.log(metrics, step)
+            progress.show(step, metrics)
+            on_log(step, metrics)
+        if due(step, run.save_every, run.steps):
+            with meter.paused():
+                checkpoints.save(step, facts)
+    checkpoints.wait()
+    if world.rank == 0:
+        _export(objective, tracks, config, step)
+    world.barrier()
+    return storage.join(run.url, ENCODER_FOLDER)
+
+
+def _clips_per_rank(global_batch: int, world: World) -> int:
+    if global_batch % world.size:
+        raise ConfigError(
+            f"run.global_batch={global_batch} does not divide by {world.size} processes; "
+            f"use {math.ceil(global_batch / world.size) * world.size}"
+        )
+    return global_batch // world.size
+
+
+def _resume(checkpoints: Checkpoints, plan: Plan) -> int:
+    """Step to go on from."""
+    facts = checkpoints.restore_newest()
+    if facts is None:
+        return 0
+    refuse_other_order(facts["order"], plan)
+    return int(facts["step"])
+
+
+def _stop_unless_finite(metrics: Mapping[str, float], step: int) -> None:
+    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if bad:
+        raise ArithmeticError(
+            f"{', '.join(bad)} not finite by step {step}; the last checkpoint is good. "
+            "Lower optim.learning_rate or raise the temperatures, then start again"
+        )
+
+
+def _export(objective: Clp, tracks: TrackSet, config: PretrainConfig, step: int) -> None:
+    """Write the encoder as safetensors and config below the run."""
+    facts = {
+        "recipe_digest": tracks.manifest.recipe_digest,
+        "recipe": to_dict(tracks.manifest.recipe),
+        "trained_on": tracks.manifest.digest,
+        "step": step,
+        "config": to_dict(config),
+        "exported_unix_seconds": round(time.time()),
+    }
+    with tempfile.TemporaryDirectory(prefix="facscale-encoder-") as folder:
+        save_encoder(objective.encoder, Path(folder), facts)
+        for path in sorted(Path(folder).iterdir()):
+            storage.write_file(storage.join(config.run.url, ENCODER_FOLDER, path.name), path)

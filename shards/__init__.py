@@ -1,0 +1,1 @@
+"""Face video as tar shards: generated, packed, verified, planned and streamed."""

@@ -1,0 +1,113 @@
+"""The index of a unit: one parquet row per sample, and a summary of the unit's other files."""
+
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shards import storage
+from shards.errors import ShardError
+from shards.schema import FileEntry, Manifest, Member, SampleRow
+
+MEMBER_TYPE = pa.struct(
+    [("name", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("crc32", pa.int64())]
+)
+INDEX_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("identity", pa.string(), nullable=False),
+        pa.field("video", pa.string(), nullable=False),
+        pa.field("track", pa.int32(), nullable=False),
+        pa.field("piece", pa.int32(), nullable=False),
+        pa.field("next_key", pa.string()),
+        pa.field("activity", pa.string()),
+        pa.field("num_frames", pa.int32(), nullable=False),
+        pa.field("time_seconds", pa.list_(pa.float64()), nullable=False),
+        pa.field("frame_number", pa.list_(pa.int64()), nullable=False),
+        pa.field("frame_offset", pa.list_(pa.int64()), nullable=False),
+        pa.field("frame_length", pa.list_(pa.int64()), nullable=False),
+        pa.field("frame_crc32", pa.list_(pa.int64()), nullable=False),
+        pa.field("members", pa.list_(MEMBER_TYPE), nullable=False),
+        pa.field("has_occurrence", pa.bool_(), nullable=False),
+        pa.field("has_intensity", pa.bool_(), nullable=False),
+    ]
+)
+SUMMARY_KEY = b"facscale.unit"
+
+
+@dataclass(frozen=True)
+class UnitSummary:
+    """The unit's other files, kept inside its index: one put commits them all."""
+
+    shards: list[FileEntry]
+    failures: FileEntry
+
+
+def to_parquet(rows: list[SampleRow], summary: UnitSummary) -> bytes:
+    """Rows as a parquet file; equal rows give equal bytes for one version of pyarrow."""
+    columns = {name: [getattr(row, name) for row in rows] for name in INDEX_SCHEMA.names}
+    columns["members"] = [[asdict(member) for member in row.members] for row in rows]
+    note = {SUMMARY_KEY: json.dumps(asdict(summary), sort_keys=True).encode()}
+    table = pa.table(columns, schema=INDEX_SCHEMA.with_metadata(note))
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", version="2.6")
+    return sink.getvalue()
+
+
+def from_parquet(content: bytes, source: str) -> Any:
+    """The rows of an index file read from `source`, as a pyarrow table.
+
+    Raises:
+        ShardError: not an index of this format.
+    """
+    try:
+        table = pq.read_table(io.BytesIO(content))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ShardError(f"{source} is not a parquet file ({error}); pack the set again") from error
+    if not table.schema.equals(INDEX_SCHEMA, check_metadata=False):
+        missing = sorted(set(INDEX_SCHEMA.names) ^ set(table.schema.names)) or "types differ"
+        raise ShardError(f"{source} is not an index of this format: columns {missing}; pack the set again")
+    return table
+
+
+def summary_of(table: Any, source: str) -> UnitSummary:
+    """The unit summary inside an index table."""
+    note = (table.schema.metadata or {}).get(SUMMARY_KEY)
+    if note is None:
+        raise ShardError(f"{source} has no unit summary; pack the set again")
+    content = json.loads(note)
+    return UnitSummary([FileEntry(**e) for e in content["shards"]], FileEntry(**content["failures"]))
+
+
+def to_rows(table: Any) -> list[SampleRow]:
+    """A table's rows as `SampleRow`; for checks and looking inside, not for planning."""
+    return [
+        SampleRow(**{**row, "members": [Member(**member) for member in row["members"]]})
+        for row in table.to_pylist()
+    ]
+
+
+def read_table(url: str, manifest: Manifest) -> Any:
+    """The whole index of a finished set as one pyarrow table, in the manifest's order of units.
+
+    Raises:
+        ShardError: a file is missing or is not the one that the manifest pins.
+    """
+    tables = []
+    for entry in manifest.indexes:
+        source = storage.join(url, entry.name)
+        content = storage.read_bytes(source)
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise ShardError(f"{source} is not the file that the manifest names: sha256 differs; pack again")
+        tables.append(from_parquet(content, source).replace_schema_metadata())
+    return pa.concat_tables(tables) if tables else INDEX_SCHEMA.empty_table()
+
+
+def read_index(url: str, manifest: Manifest) -> list[SampleRow]:
+    """All rows of a finished set."""
+    return to_rows(read_table(url, manifest))

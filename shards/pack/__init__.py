@@ -1,0 +1,1 @@
+"""Video files to shards: decode, detect, track, align, encode, commit."""

@@ -1,0 +1,179 @@
+"""Following faces through a video: detection on every Nth frame, landmarks carried between.
+
+Between two detections of a face its landmarks are followed forward from the one and backward from the other
+by pyramidal Lucas-Kanade, and blended by distance in time. Where the number of faces changes between two
+such frames, the frames between are searched one by one, so that a track ends where its face is lost. A shot
+cut ends all tracks.
+
+Axes: H W pixels of the small luma picture, 5 landmarks of x, y.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.pack.detect import NEW_SCORE, Detector, Face
+
+SAME_FACE_OVERLAP = 0.3
+WINDOW = (15, 15)
+LEVELS = 2
+STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
+TRUSTED_DISAGREEMENT = 0.15
+"""Of the eye distance: beyond it, forward and backward did not follow the same points."""
+THUMBNAIL = (32, 18)
+CUT_CORRELATION = 0.5
+CUT_DIFFERENCE = 15.0
+
+
+class SmallPicture(Protocol):
+    @property
+    def small_HW(self) -> NDArray[np.uint8]: ...
+
+
+Item = TypeVar("Item", bound=SmallPicture)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A tracked face in one frame, in pixels of the small picture."""
+
+    track: int
+    landmarks_52: NDArray[np.float64]
+    score: float | None
+    """The detector's, in frames that it searched."""
+
+
+def overlap(first: Face, second: Face) -> float:
+    """Intersection over union of two boxes."""
+    (x1, y1, w1, h1), (x2, y2, w2, h2) = first.box, second.box
+    width = min(x1 + w1, x2 + w2) - max(x1, x2)
+    height = min(y1 + h1, y2 + h2) - max(y1, y2)
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (w1 * h1 + w2 * h2 - shared)
+
+
+def is_cut(before_HW: NDArray[np.uint8], after_HW: NDArray[np.uint8]) -> bool:
+    """Whether two consecutive frames show different scenes: other brightness in other places."""
+    thumbnails = [
+        cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA) for picture in (before_HW, after_HW)
+    ]
+    first, second = (thumbnail.astype(np.float64).ravel() for thumbnail in thumbnails)
+    if np.abs(first - second).mean() < CUT_DIFFERENCE:
+        return False
+    first, second = first - first.mean(), second - second.mean()
+    norm = np.sqrt((first @ first) * (second @ second))
+    return bool(norm == 0 or first @ second < CUT_CORRELATION * norm)
+
+
+def carry(
+    pictures: list[NDArray[np.uint8]], start_52: NDArray[np.float64], end_52: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """Landmarks in the pictures between the first and the last, whose landmarks are given."""
+    steps = len(pictures) - 1
+    forward = _flow(pictures, start_52)
+    backward = _flow(pictures[::-1], end_52)[::-1]
+    eye_distance = float(np.linalg.norm(start_52[0] - start_52[1])) + 1e-6
+    between = []
+    for step in range(1, steps):
+        share = step / steps
+        ahead_52, behind_52 = forward[step], backward[step]
+        straight_52 = (1 - share) * start_52 + share * end_52
+        blended_52 = (1 - share) * ahead_52 + share * behind_52
+        apart_5 = np.linalg.norm(ahead_52 - behind_52, axis=1) / eye_distance
+        between.append(np.where((apart_5 <= TRUSTED_DISAGREEMENT)[:, None], blended_52, straight_52))
+    return between
+
+
+def _flow(pictures: list[NDArray[np.uint8]], start_52: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    followed = [start_52]
+    for before_HW, after_HW in zip(pictures[:-2], pictures[1:-1], strict=True):
+        points = followed[-1].astype(np.float32).reshape(-1, 1, 2)
+        moved, _, _ = cv2.calcOpticalFlowPyrLK(
+            before_HW, after_HW, points, points.copy(), winSize=WINDOW, maxLevel=LEVELS, criteria=STOP
+        )
+        followed.append(moved.reshape(5, 2).astype(np.float64))
+    return [*followed, start_52]
+
+
+class Follower(Generic[Item]):
+    """Turns frames into frames with sightings, in order; holds at most `detect_every` frames back."""
+
+    def __init__(self, detector: Detector, detect_every: int) -> None:
+        if detect_every < 1:
+            raise ValueError(f"detect_every is at least 1, found {detect_every}")
+        self._detector = detector
+        self._every = detect_every
+        self._faces: dict[int, Face] = {}
+        self._next_track = 0
+
+    def follow(self, frames: Iterable[Item]) -> Iterator[tuple[Item, list[Sighting]]]:
+        """Each frame with the faces in it; a track's frames are consecutive."""
+        last: Item | None = None
+        waiting: list[Item] = []
+        previous: Item | None = None
+        for frame in frames:
+            if last is None or (previous is not None and is_cut(previous.small_HW, frame.small_HW)):
+                if last is not None:
+                    yield from self._close(last, waiting)
+                self._faces = {}
+                last, waiting = frame, []
+                yield frame, self._search(frame)
+            else:
+                waiting.append(frame)
+                if len(waiting) == self._every:
+                    yield from self._close(last, waiting)
+                    last, waiting = frame, []
+            previous = frame
+        if last is not None:
+            yield from self._close(last, waiting)
+
+    def _close(self, last: Item, waiting: list[Item]) -> Iterator[tuple[Item, list[Sighting]]]:
+        """Decide on the frames after `last`, of which the final one is searched."""
+        if not waiting:
+            return
+        found = self._detector.detect(waiting[-1].small_HW)
+        matched, fresh = self._match(found)
+        if len(matched) < len(self._faces) or fresh:
+            for frame in waiting[:-1]:
+                yield frame, self._search(frame)
+            yield waiting[-1], self._accept(*self._match(found))
+            return
+        pictures = [last.small_HW, *(frame.small_HW for frame in waiting)]
+        paths = {
+            track: carry(pictures, self._faces[track].landmarks_52, face.landmarks_52)
+            for track, face in matched.items()
+        }
+        for number, frame in enumerate(waiting[:-1]):
+            yield frame, [Sighting(track, paths[track][number], None) for track in sorted(paths)]
+        yield waiting[-1], self._accept(matched, fresh)
+
+    def _search(self, frame: Item) -> list[Sighting]:
+        return self._accept(*self._match(self._detector.detect(frame.small_HW)))
+
+    def _match(self, found: list[Face]) -> tuple[dict[int, Face], list[Face]]:
+        """The face of each running track, best overlaps first, and the faces that begin a track."""
+        pairs = sorted(
+            (-overlap(self._faces[track], face), track, place)
+            for track in self._faces
+            for place, face in enumerate(found)
+        )
+        matched: dict[int, int] = {}
+        for negative, track, place in pairs:
+            if -negative >= SAME_FACE_OVERLAP and track not in matched and place not in matched.values():
+                matched[track] = place
+        taken = set(matched.values())
+        fresh = [face for place, face in enumerate(found) if place not in taken and face.score >= NEW_SCORE]
+        return {track: found[place] for track, place in matched.items()}, fresh
+
+    def _accept(self, matched: dict[int, Face], fresh: list[Face]) -> list[Sighting]:
+        self._faces = dict(sorted(matched.items()))
+        for face in fresh:
+            self._faces[self._next_track] = face
+            self._next_track += 1
+        return [Sighting(track, face.landmarks_52, face.score) for track, face in self._faces.items()]

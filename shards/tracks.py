@@ -1,0 +1,143 @@
+"""A shard set opened for reading: its manifest and the columns of its index.
+
+Axes: N sample rows, F frames of all rows one after another.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from shards import storage
+from shards.errors import ShardError
+from shards.draw import IntArray
+from shards.plan import PlanColumns
+from shards.schema import INTENSITY_MEMBER, MANIFEST_NAME, OCCURRENCE_MEMBER, Manifest
+
+
+@dataclass(frozen=True)
+class TrackSet:
+    """Where every frame of a set lies and what its rows show."""
+
+    url: str
+    manifest: Manifest
+    columns: PlanColumns
+    keys: list[str]
+    shards: list[str]
+    identities: list[str]
+    videos: list[str]
+    activities: list[str | None]
+    track: IntArray
+    piece: IntArray
+    frame_number: IntArray
+    """(F,) number of the frame in its source."""
+    frame_offset: IntArray
+    frame_length: IntArray
+    frame_crc32: IntArray
+    label_members: dict[str, list[tuple[int, int, int] | None]]
+    """By member name: offset, length and CRC of each row's label array, or None."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def num_frames(self) -> IntArray:
+        """(N,) frames of each row."""
+        return self.columns.num_frames
+
+    def frames_of(self, row: int) -> slice:
+        """Where a row's frames stand in the (F,) arrays."""
+        start = int(self.columns.time_start[row])
+        return slice(start, start + int(self.columns.num_frames[row]))
+
+    def rows_of(self, identities: set[str]) -> IntArray:
+        """Rows that show one of these people."""
+        return np.flatnonzero([identity in identities for identity in self.identities])
+
+
+def identity_hash(namespace: str, identity: str) -> int:
+    """63-bit hash of a person: sets with different namespaces never share people by accident."""
+    digest = hashlib.blake2b(f"{namespace}/{identity}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def load_tracks(url: str) -> TrackSet:
+    """Open a finished set; reads its manifest and index, checked against the manifest's digests.
+
+    Raises:
+        ShardError: the set is unfinished, damaged or of another format version.
+    """
+    manifest_url = storage.join(url, MANIFEST_NAME)
+    if not storage.exists(manifest_url):
+        raise ShardError(
+            f"{url} has no {MANIFEST_NAME}: not a shard set, or packing has not finished; run `pack` again"
+        )
+    manifest = Manifest.from_json(storage.read_bytes(manifest_url).decode(), manifest_url)
+    tables, units = [], []
+    for unit, entry in enumerate(manifest.indexes):
+        content = storage.read_bytes(storage.join(url, entry.name))
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise ShardError(
+                f"{url}/{entry.name} is not the file the manifest names (sha256 differs); pack the set again"
+            )
+        table = pq.read_table(io.BytesIO(content))
+        tables.append(table)
+        units.append(np.full(table.num_rows, unit, np.int64))
+    if not sum(table.num_rows for table in tables):
+        raise ShardError(f"{url} holds no samples; its failures/ folder says why each source gave nothing")
+    return _columns(url, manifest, pa.concat_tables(tables), np.concatenate(units))
+
+
+def _columns(url: str, manifest: Manifest, table: Any, unit: IntArray) -> TrackSet:
+    def flat(name: str, dtype: type) -> NDArray[Any]:
+        return cast(
+            NDArray[Any], table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(dtype)
+        )
+
+    num_frames = table["num_frames"].to_numpy().astype(np.int64)
+    identities = table["identity"].to_pylist()
+    hashes = {identity: identity_hash(manifest.namespace, identity) for identity in set(identities)}
+    columns = PlanColumns(
+        digest=manifest.digest,
+        unit=unit,
+        identity=np.array([hashes[identity] for identity in identities], np.int64),
+        num_frames=num_frames,
+        time_start=np.cumsum(num_frames) - num_frames,
+        time_seconds=flat("time_seconds", np.float64),
+    )
+    labelled = {OCCURRENCE_MEMBER: table["has_occurrence"], INTENSITY_MEMBER: table["has_intensity"]}
+    members = table["members"] if any(any(flags.to_pylist()) for flags in labelled.values()) else None
+    return TrackSet(
+        url=url,
+        manifest=manifest,
+        columns=columns,
+        keys=table["key"].to_pylist(),
+        shards=table["shard"].to_pylist(),
+        identities=identities,
+        videos=table["video"].to_pylist(),
+        activities=table["activity"].to_pylist(),
+        track=table["track"].to_numpy().astype(np.int64),
+        piece=table["piece"].to_numpy().astype(np.int64),
+        frame_number=flat("frame_number", np.int64),
+        frame_offset=flat("frame_offset", np.int64),
+        frame_length=flat("frame_length", np.int64),
+        frame_crc32=flat("frame_crc32", np.int64),
+        label_members={
+            name: [None] * len(unit)
+            if members is None
+            else [_place(row, name) for row in members.to_pylist()]
+            for name in labelled
+        },
+    )
+
+
+def _place(members: list[dict[str, Any]], name: str) -> tuple[int, int, int] | None:
+    for member in members:
+        if member["name"].endswith(f".{name}"):
+            return member["offset"], member["length"], member["crc32"]
+    return None
