@@ -43,4 +43,5 @@ def initial_encoder(
             f"the encoder at {init} was trained on crops of recipe {str(found)[:12]}, the labelled set has "
             f"recipe {recipe_digest[:12]}; pack both with the same recipe"
         )
-    return encoder, {"init": "pretrained", "source": init, **facts}
+    # Whatever precision it was exported in: small updates would vanish in bfloat16 weights.
+    return encoder.float(), {"init": "pretrained", "source": init, **facts}

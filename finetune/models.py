@@ -78,7 +78,7 @@ class AuDetector(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Probabilities of presence `(B, T, A)`; frames are judged one by one, so there is no state."""
         probability_NA = self.logits(self.vectors(frames_BTCHW.flatten(0, 1))).sigmoid()
-        return probability_NA.unflatten(0, frames_BTCHW.shape[:2]), None
+        return probability_NA.view(*frames_BTCHW.shape[:2], -1), None
 
 
 class IntensityRegressor(nn.Module):
@@ -99,7 +99,7 @@ class IntensityRegressor(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Unclipped intensities `(B, T, A)` of frames in 0..1, and the GRU's state `(B, H)`."""
         pooled_ND = self.encoder(frames_BTCHW.flatten(0, 1)).pooled_ND
-        features_BTH = self.project(pooled_ND).unflatten(0, frames_BTCHW.shape[:2])
+        features_BTH = self.project(pooled_ND).view(*frames_BTCHW.shape[:2], -1)
         context_BTH, state_BH = self.temporal(features_BTH, num_frames_B, state_BH)
         return self.head(context_BTH), state_BH
 

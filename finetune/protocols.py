@@ -99,7 +99,7 @@ def make_fold(config: ProtocolConfig, found: Sequence[str], seed: int) -> tuple[
     if unknown:
         raise ConfigError(
             f"{len(unknown)} people of the set are not in protocol {protocol.name!r}: {unknown[:5]}; "
-            f"wanted names like {protocol.parts[0][0]}. Is this the right set, and the right layout at packing?"
+            f"wanted names like {protocol.parts[0][0]}; is this the right set, packed in the right layout?"
         )
     parts = [[person for person in part if person in set(found)] for part in protocol.parts]
     counts = ", ".join(f"part{i + 1} {len(part)}/{len(protocol.parts[i])}" for i, part in enumerate(parts))

@@ -3,7 +3,6 @@
 import os
 import secrets
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,10 +16,20 @@ GONE_SECONDS = 10.0
 
 
 class RayHead(Server):
-    """`environment` is what drivers and `ray job submit` need; `address` is the Jobs API."""
+    """`environment` is what drivers and `ray job submit` need; `address` is the Jobs API.
 
-    def __init__(self, folder: Path, cpus: int = 2, start_seconds: float = START_SECONDS) -> None:
+    Jobs run with the environment given here, e.g. the object store's.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        cpus: int = 2,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
         super().__init__("ray-head", folder, start_seconds)
+        self._given = environment or {}
         self._cpus = cpus
         self._token = secrets.token_hex(32)
         self._gcs_port = self._dashboard_port = 0
@@ -43,8 +52,9 @@ class RayHead(Server):
         return self.folder / "auth_token"
 
     def server_environment(self) -> dict[str, str]:
-        # Jobs inherit this: see README, "what the local servers are started with".
+        # Jobs inherit this.
         return {
+            **self._given,
             **self.environment,
             "RAY_ADDRESS": "",
             "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",

@@ -25,7 +25,7 @@ GRPC_OFFSET = 10_000
 """SeaweedFS finds a peer's second port by adding this."""
 # Below the range that the kernel draws outgoing ports from, also with GRPC_OFFSET added.
 PORT_RANGE = (11_000, 22_000)
-WATCHDOG = 'group=$1; shift; read _; kill -TERM -"$group" && sleep 5 && kill -KILL -"$group"; rm -rf -- "$@"'
+WATCHDOG = 'group=$1; shift; read _; kill -TERM -"$group" && sleep 2 && kill -KILL -"$group"; rm -rf -- "$@"'
 
 
 class ServiceError(Exception):
@@ -57,6 +57,9 @@ def is_free(port: int) -> bool:
 
 class Server:
     """One server process with its group, its log and its watchdog."""
+
+    stop_seconds = STOP_SECONDS
+    """After which a polite request to end is followed by SIGKILL."""
 
     def __init__(self, name: str, folder: Path, start_seconds: float = START_SECONDS) -> None:
         self.name = name
@@ -147,7 +150,7 @@ class Server:
     def _stop(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            for kind, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+            for kind, seconds in ((signal.SIGTERM, self.stop_seconds), (signal.SIGKILL, STOP_SECONDS)):
                 if not _signal_group(process.pid, kind):
                     break
                 _wait_for_group(process, seconds)

@@ -29,8 +29,12 @@ PARTS = ("master", "volume", "filer", "s3")
 class ObjectStore(Server):
     """SeaweedFS with one bucket and random credentials.
 
-    `url` is `s3://BUCKET`; `environment` has the AWS_* variables that reach it.
+    `url` is `s3://BUCKET`; `environment` has the AWS_* variables that reach it. A store started again on
+    the same folder has what was put there.
     """
+
+    # Its parts wait up to 15 seconds for each other; what was put is on disk before that.
+    stop_seconds = 2.0
 
     def __init__(self, folder: Path, bucket: str = "facscale", start_seconds: float = START_SECONDS) -> None:
         super().__init__("object-store", folder, start_seconds)
@@ -95,6 +99,7 @@ class ObjectStore(Server):
             "-master.telemetry=false",
             "-master.volumeSizeLimitMB=256",
             "-volume.max=200",
+            "-volume.preStopSeconds=0",
             *(f"-{part}.port={port}" for part, port in ports.items()),
             *(f"-{part}.port.grpc={port + GRPC_OFFSET}" for part, port in ports.items()),
         ]

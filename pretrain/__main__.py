@@ -21,7 +21,7 @@ Pretrain an encoder on a shard set. --print shows the resolved config and stops.
 
 def main(arguments: list[str]) -> None:
     request = parse(arguments, USAGE)
-    from pretrain.train import PretrainConfig, train
+    from pretrain.train import PretrainConfig, check, train
     from pretrain.world import join_group
 
     config = load(PretrainConfig, request)
@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> None:
         sys.stdout.write(dump(config))
         return
     world = join_group()
+    check(config, world.size)
     tracker: Tracker = NoTracker()
     if world.rank == 0:
         spool = Path(mkdtemp(prefix="facscale-metrics-")) / "metrics.jsonl"

@@ -2,14 +2,26 @@
 
 import resource
 import time
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from pretrain.world import World
+from shards.batch import ClipBatch
 from shards.reader import StreamCounters
+
+HOST_METRICS = ("time/data_wait_share", "data/fetched_mb_per_s", "data/unreadable", "data/order_fingerprint")
+
+
+def clip_fingerprint(position: int, key: str, frames_T: Iterable[int]) -> int:
+    """32-bit checksum of one clip of the stream.
+
+    Their sum over a step's clips tells whether exactly the planned frames were consumed, on any ranks.
+    """
+    return zlib.crc32(f"{position}:{key}:{','.join(str(int(frame)) for frame in frames_T)}".encode())
 
 
 def due(step: int, every: int, last: int) -> bool:
@@ -31,16 +43,22 @@ class Meter:
     def _clear(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self._steps = self._duplicates = 0
+        self._steps = self._duplicates = self._fingerprint = 0
         self._paused_seconds = 0.0
         self._since = time.monotonic()
 
-    def add(self, parts: Mapping[str, Tensor], duplicates: int) -> None:
-        """Note one step; `parts` are summed over ranks by `reduce`."""
+    def add(self, parts: Mapping[str, Tensor], clips: ClipBatch, duplicates: int) -> None:
+        """Note one step of this rank's `clips`; `parts` are summed over ranks by `reduce`."""
         for name, value in parts.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
         self._steps += 1
+        self._fingerprint += sum(
+            clip_fingerprint(int(position), key, frames_T)
+            for position, key, frames_T in zip(
+                clips.position_B, clips.key_B, clips.frame_index_BT, strict=True
+            )
+        )
         self._duplicates += duplicates
 
     @contextmanager
@@ -58,13 +76,11 @@ class Meter:
         size = self._world.size
         waited = (now.wait_seconds - before.wait_seconds) / elapsed / size
         fetched = (now.bytes_fetched - before.bytes_fetched) / elapsed / 1e6
-        host = [waited, fetched, float(len(now.quarantined))]
-        packed = torch.stack([*(local[name].to(self._device).float() for name in sorted(local))])
-        total = self._world.sum(torch.cat([packed, torch.tensor(host, device=self._device)])).tolist()
-        metrics = dict(zip(sorted(local), total, strict=False))
-        metrics |= dict(
-            zip(("time/data_wait_share", "data/fetched_mb_per_s", "data/unreadable"), total[-3:], strict=True)
-        )
+        host = [waited, fetched, float(len(now.quarantined)), float(self._fingerprint)]
+        # float64 keeps the fingerprint, a sum of 32-bit numbers, exact.
+        parts = torch.stack([local[name].to(self._device, torch.float64) for name in sorted(local)])
+        packed = torch.cat([parts, torch.tensor(host, dtype=torch.float64, device=self._device)])
+        metrics = dict(zip([*sorted(local), *HOST_METRICS], self._world.sum(packed).tolist(), strict=True))
         metrics |= {
             "data/duplicate_identities": self._duplicates / self._steps,
             "optim/gradient_norm": gradient_norm,

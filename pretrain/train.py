@@ -100,16 +100,9 @@ def train(
     tracks = load_tracks(config.data.url)
     objective = Clp(config.objective, config.encoder, config.augment, world, run.steps, run.global_batch)
     objective.to_device(device)
-    plan = Plan(
-        tracks.columns,
-        objective.clip_spec,
-        run.global_batch,
-        run.seed,
-        objective.batch_policy,
-        window_units=config.data.window_units,
-    )
+    plan = _plan(config, tracks)
     engine = Engine(
-        objective, config.optim, config.engine, run.steps, _clips_per_rank(run.global_batch, world)
+        objective, config.optim, config.engine, run.steps, _clips_per_rank(run.global_batch, world.size)
     )
     attempt = world.broadcast(claim_attempt(run.url) if world.rank == 0 else 0)
     checkpoints = Checkpoints(run.url, attempt, engine, objective.companions(), world, run.keep_checkpoints)
@@ -126,7 +119,7 @@ def train(
         engine.backward(losses.total)
         engine.step(step)
         objective.after_step(step, engine.master_weights())
-        meter.add(losses.parts, plan.duplicate_identities(step))
+        meter.add(losses.parts, clips.clips, plan.duplicate_identities(step))
         step += 1
         if due(step, run.log_every, run.steps):
             metrics = meter.reduce(engine.gradient_norm, learning_rate_at(step - 1, run.steps, config.optim))
@@ -144,13 +137,43 @@ def train(
     return storage.join(run.url, ENCODER_FOLDER)
 
 
-def _clips_per_rank(global_batch: int, world: World) -> int:
-    if global_batch % world.size:
+def check(config: PretrainConfig, processes: int) -> None:
+    """Find a user's mistakes before any process is started.
+
+    Raises:
+        ConfigError: the batch does not divide, or the set has too few people.
+        ShardError: the set cannot be read, or no sample can hold a clip.
+    """
+    _clips_per_rank(config.run.global_batch, processes)
+    tracks = load_tracks(config.data.url)
+    _plan(config, tracks)
+    people = tracks.manifest.totals.identities
+    if people < 2 and config.objective.cross_weight > 0:
         raise ConfigError(
-            f"run.global_batch={global_batch} does not divide by {world.size} processes; "
-            f"use {math.ceil(global_batch / world.size) * world.size}"
+            f"{config.data.url} shows {people} person; cross-identity reconstruction needs at least 2. "
+            "Pack more people or set objective.cross_weight=0"
         )
-    return global_batch // world.size
+
+
+def _plan(config: PretrainConfig, tracks: TrackSet) -> Plan:
+    run = config.run
+    return Plan(
+        tracks.columns,
+        config.objective.clip_spec,
+        run.global_batch,
+        run.seed,
+        Clp.batch_policy,
+        window_units=config.data.window_units,
+    )
+
+
+def _clips_per_rank(global_batch: int, processes: int) -> int:
+    if global_batch % processes:
+        raise ConfigError(
+            f"run.global_batch={global_batch} does not divide by {processes} processes; "
+            f"use {math.ceil(global_batch / processes) * processes}"
+        )
+    return global_batch // processes
 
 
 def _resume(checkpoints: Checkpoints, plan: Plan) -> int:

@@ -20,7 +20,7 @@ class ClusterConfig:
     """Processes; their number may change between attempts at one run."""
     cpus_per_worker: int = 1
     gpus_per_worker: int = 0
-    max_failures: int = 10
+    max_failures: int = 5
     """Restarts of the worker group before the job fails."""
 
     def __post_init__(self) -> None:

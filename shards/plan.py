@@ -137,12 +137,14 @@ class Plan:
             "seed": self.seed,
             "global_batch": self.global_batch,
             "policy": self.policy,
-            "clip": asdict(self.spec),
+            # As JSON gives it back: a stored description has lists for tuples.
+            **{
+                f"clip.{name}": list(value) if isinstance(value, tuple) else value
+                for name, value in asdict(self.spec).items()
+            },
             "window_units": self.window_units,
             "rows": digest_of(self._planned.tolist()),
-            "anchors": None
-            if self.anchors is None
-            else digest_of(sorted((k, list(v)) for k, v in self.anchors.items())),
+            "anchors": digest_of(sorted((row, list(frames)) for row, frames in (self.anchors or {}).items())),
         }
 
     def batch(self, step: int) -> list[PlannedClip]:

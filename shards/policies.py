@@ -18,14 +18,11 @@ def distinct_batches(
     batch: int,
     rng: np.random.Generator,
 ) -> IntArray:
-    """Permute a window so that no batch shows a person twice, wherever the window allows it.
+    """Permute a window so that no batch shows a person twice, as far as the window allows it.
 
     The first `head` rows complete a batch that the window before began, and the last rows may begin one that
-    the next window completes. The head is chosen from this window alone, and the tail avoids the head of the
-    next, so each window's order is known without computing its neighbours'.
-
-    Filling the batches person by person, most rows first, each into the emptiest batches, places everything
-    whenever that is possible at all (Gale and Ryser, 1957); what cannot be placed is put where room is left.
+    the next window completes. The head is chosen from this window alone and the tail avoids the next window's
+    head, so a window's order is known without computing its neighbours'.
 
     Args:
         rows: (N,) shuffled rows of the window.
@@ -38,56 +35,62 @@ def distinct_batches(
     Returns:
         (N,) the same rows in their new order.
     """
-    head = min(head, len(rows))
-    taken = _head(identity, head)
-    rest = np.setdiff1d(np.arange(len(rows)), taken, assume_unique=True)
+    everyone = np.arange(len(rows))
+    first = _different_people(everyone, identity, min(head, len(rows)))
+    rest = np.setdiff1d(everyone, first)
     full, tail = divmod(len(rest), batch)
-    capacities = [batch] * full + ([tail] if tail else [])
-    avoided = np.empty(0, np.int64)
-    if tail:
-        avoided = following_identity[_head(following_identity, min(batch - tail, len(following_identity)))]
-    bins = _fill(rest, identity, capacities, set(avoided.tolist()) if tail else set(), rng)
-    ordered = [taken, *(rng.permutation(np.asarray(chosen, np.int64)) for chosen in bins)]
+    next_head = _different_people(
+        np.arange(len(following_identity)), following_identity, min(batch - tail, len(following_identity))
+    )
+    avoided = following_identity[next_head] if tail else np.empty(0, np.int64)
+    last = _different_people(rest, identity, tail, avoided)
+    middle = np.setdiff1d(rest, last)
+    bins = _fill(middle, identity[middle], full, batch, rng)
+    ordered = [first, *(rng.permutation(np.asarray(chosen, np.int64)) for chosen in bins), last]
     return np.asarray(rows[np.concatenate(ordered)], np.int64)
 
 
-def _head(identity: IntArray, count: int) -> IntArray:
-    """Indices of `count` rows of different people, the most frequent people first."""
-    people, first, frequency = np.unique(identity, return_index=True, return_counts=True)
-    chosen = first[np.lexsort((people, -frequency))][:count]
-    if len(chosen) < count:
-        others = np.setdiff1d(np.arange(len(identity)), chosen)
-        chosen = np.concatenate([chosen, others[: count - len(chosen)]])
-    return chosen.astype(np.int64)
+def _different_people(
+    candidates: IntArray, identity: IntArray, count: int, avoided: IntArray | None = None
+) -> IntArray:
+    """`count` of the candidates: one row of each person, who has most rows first, in the candidates' order.
+
+    Where people run out, further rows and avoided people are taken: the batch must be filled.
+    """
+    person = identity[candidates]
+    _, first, inverse, frequency = np.unique(
+        person, return_index=True, return_inverse=True, return_counts=True
+    )
+    repeated = np.ones(len(candidates), bool)
+    repeated[first] = False
+    unwanted = np.zeros(len(candidates), bool) if avoided is None else np.isin(person, avoided)
+    order = np.lexsort((np.arange(len(candidates)), -frequency[inverse], repeated, unwanted))
+    return np.asarray(candidates[order][:count], np.int64)
 
 
 def _fill(
-    rest: IntArray,
-    identity: IntArray,
-    capacities: list[int],
-    avoided_last: set[int],
-    rng: np.random.Generator,
+    rows: IntArray, identity: IntArray, bins: int, batch: int, rng: np.random.Generator
 ) -> list[list[int]]:
-    """Indices per bin; the last bin takes nobody of `avoided_last` unless nothing else is left."""
-    bins: list[list[int]] = [[] for _ in capacities]
-    room = np.asarray(capacities, np.float64)
-    order = np.argsort(identity[rest], kind="stable")
-    people, first, frequency = np.unique(identity[rest][order], return_index=True, return_counts=True)
+    """Deal rows to `bins` batches, person by person, most rows first, each into the emptiest batches.
+
+    This places everyone in different batches whenever that is possible (Gale 1957, Ryser 1957); what cannot
+    be placed goes where room is left.
+    """
+    filled: list[list[int]] = [[] for _ in range(bins)]
+    room = np.full(bins, batch)
+    order = np.argsort(identity, kind="stable")
+    _, first, frequency = np.unique(identity[order], return_index=True, return_counts=True)
     unplaced: list[int] = []
-    for person in np.lexsort((rng.permutation(len(people)), -frequency)):
-        mine = rest[order[first[person] : first[person] + frequency[person]]]
-        allowed = room.copy()
-        if avoided_last and int(people[person]) in avoided_last:
-            allowed[-1] = 0
-        # A fraction below one breaks ties without changing which bin is emptier.
-        emptiest = np.argsort(-(allowed + rng.random(len(room)) * 0.5) * (allowed > 0), kind="stable")
-        usable = emptiest[: np.count_nonzero(allowed > 0)][: len(mine)]
-        for index, bin_number in zip(mine, usable, strict=False):
-            bins[bin_number].append(int(index))
-            room[bin_number] -= 1
-        unplaced.extend(int(index) for index in mine[len(usable) :])
-    for index in unplaced:
-        bin_number = int(np.argmax(room))
-        bins[bin_number].append(index)
-        room[bin_number] -= 1
-    return bins
+    for person in np.lexsort((rng.permutation(len(first)), -frequency)):
+        mine = rows[order[first[person] : first[person] + frequency[person]]]
+        emptiest = np.lexsort((rng.random(bins), -room))
+        usable = emptiest[room[emptiest] > 0][: len(mine)]
+        for row, number in zip(mine, usable, strict=False):
+            filled[number].append(int(row))
+        room[usable] -= 1
+        unplaced.extend(int(row) for row in mine[len(usable) :])
+    for row in unplaced:
+        number = int(np.argmax(room))
+        filled[number].append(row)
+        room[number] -= 1
+    return filled

@@ -11,6 +11,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     PartialCredentialsError,
 )
+from botocore.exceptions import ConnectionError as StoreConnectionError
 from botocore.parsers import ResponseParserError
 from fsspec.exceptions import FSTimeoutError
 
@@ -21,7 +22,8 @@ RETRYABLE_TYPES: tuple[type[Exception], ...] = (
     ConnectionError,
     IncompleteRead,
     FSTimeoutError,
-    HTTPClientError,  # resets, timeouts, refused connections and name lookups, as botocore wraps them
+    HTTPClientError,  # resets and timeouts, as botocore wraps them
+    StoreConnectionError,  # refused connections and name lookups
     ResponseParserError,  # a proxy's answer in place of the store's
     aiohttp.ClientConnectionError,
     aiohttp.ClientPayloadError,
@@ -99,9 +101,7 @@ def explain(error: Exception, url: str, action: str) -> ShardError:
             f"AWS_SECRET_ACCESS_KEY are right and that the account may do this in bucket {bucket!r}"
         )
     if code in ("InvalidRange", "416"):
-        return ShardError(
-            f"cannot {action} {url}: it ends before the bytes that were asked for; it is cut short"
-        )
+        return ShardError(f"cannot {action} {url}: the bytes asked for lie beyond its end; is it cut short?")
     if is_retryable(error):
         return ShardError(
             f"cannot {action} {url}: {endpoint} did not do it, tried several times "

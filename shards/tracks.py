@@ -4,18 +4,16 @@ Axes: N sample rows, F frames of all rows one after another.
 """
 
 import hashlib
-import io
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shards import storage
-from shards.errors import ShardError
 from shards.draw import IntArray
+from shards.errors import ShardError
+from shards.index import read_table
 from shards.plan import PlanColumns
 from shards.schema import INTENSITY_MEMBER, MANIFEST_NAME, OCCURRENCE_MEMBER, Manifest
 
@@ -78,19 +76,11 @@ def load_tracks(url: str) -> TrackSet:
             f"{url} has no {MANIFEST_NAME}: not a shard set, or packing has not finished; run `pack` again"
         )
     manifest = Manifest.from_json(storage.read_bytes(manifest_url).decode(), manifest_url)
-    tables, units = [], []
-    for unit, entry in enumerate(manifest.indexes):
-        content = storage.read_bytes(storage.join(url, entry.name))
-        if hashlib.sha256(content).hexdigest() != entry.sha256:
-            raise ShardError(
-                f"{url}/{entry.name} is not the file the manifest names (sha256 differs); pack the set again"
-            )
-        table = pq.read_table(io.BytesIO(content))
-        tables.append(table)
-        units.append(np.full(table.num_rows, unit, np.int64))
-    if not sum(table.num_rows for table in tables):
+    table = read_table(url, manifest)
+    if not table.num_rows:
         raise ShardError(f"{url} holds no samples; its failures/ folder says why each source gave nothing")
-    return _columns(url, manifest, pa.concat_tables(tables), np.concatenate(units))
+    rows_of_unit = [entry.rows for entry in manifest.indexes]
+    return _columns(url, manifest, table, np.repeat(np.arange(len(rows_of_unit)), rows_of_unit))
 
 
 def _columns(url: str, manifest: Manifest, table: Any, unit: IntArray) -> TrackSet:

@@ -163,7 +163,7 @@ def _check_shard(
     if not file.tell():
         return
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        _check_members(entry.name, rows, content, report)
+        _check_members(entry.name, rows, file, report)
         for row in rows:
             problems = _check_sample(row, content)
             if deep and not problems:
@@ -171,11 +171,12 @@ def _check_shard(
             report.problems += [f"{entry.name}: {row.key}: {problem}" for problem in problems]
 
 
-def _check_members(shard: str, rows: list[SampleRow], content: mmap.mmap, report: Report) -> None:
+def _check_members(shard: str, rows: list[SampleRow], file: Any, report: Report) -> None:
     """The members that a tar reader finds, against those that the index lists."""
     wanted = {(member.name, member.offset, member.length) for row in rows for member in row.members}
     try:
-        with tarfile.open(fileobj=content, mode="r:") as archive:
+        file.seek(0)
+        with tarfile.open(fileobj=file, mode="r:") as archive:
             found = {(member.name, member.offset_data, member.size) for member in archive}
     except tarfile.TarError as error:
         report.problems.append(f"{shard}: not a readable tar ({error})")

@@ -162,7 +162,6 @@ def _contrast_stage(
             norm = optimizer.step(loss, step)
         if step % 10 == 0 or step + 1 == config.fit.steps:
             log({"contrast/loss": loss.item(), "contrast/gradient_norm": norm}, step + 1)
-    clips_of_step.close()
 
 
 def _two_views(clips: ClipBatch, image_size: int, views: AugmentConfig) -> Tensor:
@@ -174,7 +173,7 @@ def _two_views(clips: ClipBatch, image_size: int, views: AugmentConfig) -> Tenso
 def _vectors(model: AuDetector, data: FoldData, rows: list[int], stages: Stages) -> FrameTable:
     def apply(frames_BTCHW: Tensor, _frames: Tensor | None, _state: Tensor | None) -> tuple[Tensor, None]:
         vectors_NAV = model.vectors(frames_BTCHW.flatten(0, 1))
-        return vectors_NAV.unflatten(0, frames_BTCHW.shape[:2]), None
+        return vectors_NAV.view(*frames_BTCHW.shape[:2], *vectors_NAV.shape[1:]), None
 
     images = int(data.tracks.num_frames[rows].sum())
     with stages.time("vectors", images=images):

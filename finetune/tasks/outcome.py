@@ -1,23 +1,23 @@
 """What every task hands back: a model, what it said about the tested people, and how it was chosen."""
 
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from finetune.frames import FrameTable
+from finetune.models import AuDetector, IntensityRegressor
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The result of one job, before scoring."""
 
-    model: nn.Module
+    model: AuDetector | IntensityRegressor
     heads: dict[str, int]
     """Constructor arguments of the model besides its encoder."""
     threshold_A: NDArray[np.float64] | None

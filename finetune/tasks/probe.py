@@ -82,7 +82,7 @@ def linear_epochs(
     rng = np.random.default_rng(seed)
     for _ in range(config.epochs):
         order = torch.from_numpy(rng.permutation(len(inputs_FAV)))
-        for chosen in order.split(config.batch):
+        for chosen in torch.split(order, config.batch):
             logits = (inputs_FAV[chosen] * weight_AV).sum(dim=2) + bias_A
             loss = F.binary_cross_entropy_with_logits(
                 logits, truth_FA[chosen].clamp(min=0), weight=coded_FA[chosen], reduction="sum"
@@ -106,7 +106,8 @@ def choose(epochs: Iterator[Classifier], validation: FrameTable, test: FrameTabl
         value = float(mean_over_aus(f1(sums)))
         if value > best_f1 or upper is None:
             best_f1, upper = value, (epoch, classifier, threshold_A)
-    assert chosen is not None and upper is not None
+    assert chosen is not None
+    assert upper is not None
     score_FA = chosen[1].probability(validation.value_F)
     return Choice(
         classifier=chosen[1],

@@ -45,11 +45,11 @@ def rebuild(
     its `masked_share_B` is 1.
     """
     same_BK = identity_B[:, None] == memory_identity_K[None, :]
-    scores_BTK = query_BTD.float() @ memory_KD.float().T / tau_attention
+    scores_BTK = query_BTD @ memory_KD.T / tau_attention
     # A finite bound instead of -inf: exp underflows to exact zero, and a row of it has finite gradients.
     alpha_BTK = scores_BTK.masked_fill(same_BK.unsqueeze(1), -1e4).softmax(dim=2)
     hopeless_B = same_BK.all(dim=1)
-    rebuilt_BTD = F.normalize(alpha_BTK @ memory_KD.float(), dim=2)
+    rebuilt_BTD = F.normalize(alpha_BTK @ memory_KD, dim=2)
     rebuilt_BTD = rebuilt_BTD.masked_fill(hopeless_B[:, None, None], 0.0)
     with torch.no_grad():
         entropy_B = torch.special.entr(alpha_BTK).sum(dim=2).mean(dim=1)
@@ -58,10 +58,10 @@ def rebuild(
 
 def reconstruction_l2(rebuilt_BTD: Tensor, key_BTD: Tensor) -> Tensor:
     """(B,) squared distance of unit vectors, mean over the frames given. A constant feature satisfies it."""
-    return (2 - 2 * (rebuilt_BTD * key_BTD.float()).sum(dim=2)).mean(dim=1)
+    return (2 - 2 * (rebuilt_BTD * key_BTD).sum(dim=2)).mean(dim=1)
 
 
 def reconstruction_nce(rebuilt_BTD: Tensor, key_BTD: Tensor, tau: float = 0.1) -> Tensor:
     """(B,) cross-entropy of picking each rebuilt frame's own key among the keys of its clip."""
-    logits_BTT = rebuilt_BTD @ key_BTD.float().transpose(1, 2) / tau
+    logits_BTT = rebuilt_BTD @ key_BTD.transpose(1, 2) / tau
     return -logits_BTT.log_softmax(dim=2).diagonal(dim1=1, dim2=2).mean(dim=1)

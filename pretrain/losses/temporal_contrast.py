@@ -34,7 +34,6 @@ def margin_nce(query_BTD: Tensor, tau: float = 0.1, margin: float = 0.1) -> Tens
         raise ValueError(
             f"temporal contrast needs clips of at least 4 frames, found {frames}; raise num_frames"
         )
-    query_BTD = query_BTD.float()
     logits_BTT = query_BTD @ query_BTD.transpose(1, 2) / tau
     index_T = torch.arange(frames, device=query_BTD.device)
     lag_TT = (index_T[:, None] - index_T[None, :]).abs()

@@ -42,14 +42,14 @@ def detection_sums(
     Raises:
         ValueError: shapes disagree, a label is none of 1, 0, -1, or a score is not finite.
     """
-    score_FA = np.asarray(score_FA, np.float64)
-    check_frames(score_FA, label_FA, person_F, (-1, 1))
-    if np.shape(threshold_A) != score_FA.shape[1:]:
+    score = np.asarray(score_FA, np.float64)
+    check_frames(score, label_FA, person_F, (-1, 1))
+    if np.shape(threshold_A) != score.shape[1:]:
         raise ValueError(
-            f"one threshold per AU wanted, found {np.shape(threshold_A)} for {score_FA.shape[1]} AUs"
+            f"one threshold per AU wanted, found {np.shape(threshold_A)} for {score.shape[1]} AUs"
         )
     people, index_F = np.unique(np.asarray(person_F), return_inverse=True)
-    present_FA, positive_FA, negative_FA = score_FA >= threshold_A, label_FA == 1, label_FA == 0
+    present_FA, positive_FA, negative_FA = score >= threshold_A, label_FA == 1, label_FA == 0
 
     def per_person(chosen_FA: NDArray[np.bool_]) -> Floats:
         sums_PA = np.zeros((len(people), chosen_FA.shape[1]))
@@ -62,7 +62,7 @@ def detection_sums(
         false_positive_PA=per_person(present_FA & negative_FA),
         false_negative_PA=per_person(~present_FA & positive_FA),
         true_negative_PA=per_person(~present_FA & negative_FA),
-        wins_PQA=_wins(score_FA, label_FA, index_F, len(people)),
+        wins_PQA=_wins(score, label_FA, index_F, len(people)),
     )
 
 

@@ -44,9 +44,9 @@ def intensity_sums(
     Raises:
         ValueError: shapes disagree, a label lies outside -1..5, or a prediction is not finite.
     """
-    prediction_FA = np.asarray(prediction_FA, np.float64)
-    check_frames(prediction_FA, label_FA, person_F, (-1, MAX_INTENSITY))
-    prediction_FA = prediction_FA.clip(0.0, MAX_INTENSITY)
+    prediction = np.asarray(prediction_FA, np.float64)
+    check_frames(prediction, label_FA, person_F, (-1, MAX_INTENSITY))
+    prediction = prediction.clip(0.0, MAX_INTENSITY)
     truth_FA = label_FA.astype(np.float64)
     people, index_F = np.unique(np.asarray(person_F), return_inverse=True)
 
@@ -59,11 +59,11 @@ def intensity_sums(
         people=[str(person) for person in people],
         frames_PA=per_person(np.ones_like(truth_FA)),
         truth_PA=per_person(truth_FA),
-        prediction_PA=per_person(prediction_FA),
+        prediction_PA=per_person(prediction),
         truth_squared_PA=per_person(truth_FA**2),
-        prediction_squared_PA=per_person(prediction_FA**2),
-        product_PA=per_person(truth_FA * prediction_FA),
-        absolute_error_PA=per_person(np.abs(truth_FA - prediction_FA)),
+        prediction_squared_PA=per_person(prediction**2),
+        product_PA=per_person(truth_FA * prediction),
+        absolute_error_PA=per_person(np.abs(truth_FA - prediction)),
     )
 
 

@@ -70,6 +70,12 @@ class FrameEncoder(nn.Module):
         sizes = getattr(backbone_config, "hidden_sizes", None)
         self.dim = int(sizes[-1] if sizes else backbone_config.hidden_size)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the weights are, and frames must be."""
+        dtype: torch.dtype = next(self.backbone.parameters()).dtype
+        return dtype
+
     def forward(self, frames_NCHW: Tensor) -> FrameFeatures:
         """Features of N float frames in 0..1, `image_size` pixels square."""
         output = self.backbone(pixel_values=(frames_NCHW - self.pixel_mean) / self.pixel_std)

@@ -55,8 +55,15 @@ class ClpConfig:
     def __post_init__(self) -> None:
         if min(self.tau, self.tau_attention, self.cross_weight + 1e-9) <= 0:
             raise ValueError(f"clp needs tau, tau_attention > 0 and cross_weight >= 0, found {self}")
+        if self.num_frames < 4:
+            raise ValueError(f"objective.num_frames={self.num_frames}: temporal contrast needs at least 4")
         if self.extra_frames < 1 and self.cross_weight > 0:
             raise ValueError("clp needs extra_frames >= 1 to fill its memory, or cross_weight=0")
+
+    @property
+    def clip_spec(self) -> ClipSpec:
+        """What a clip must hold."""
+        return ClipSpec(self.num_frames, self.gap_seconds, self.extra_frames)
 
 
 class ProjectedEncoder(nn.Module):
@@ -71,9 +78,11 @@ class ProjectedEncoder(nn.Module):
         )
 
     def forward(self, frames_BTCHW: Tensor) -> Tensor:
-        features = self.encoder(frames_BTCHW.flatten(0, 1)).pooled_ND
-        vectors_BTD = self.head(features).unflatten(0, frames_BTCHW.shape[:2])
-        return F.normalize(vectors_BTD.float(), dim=2)
+        frames_NCHW = frames_BTCHW.flatten(0, 1).to(self.encoder.dtype)
+        vectors_ND: Tensor = self.head(self.encoder(frames_NCHW).pooled_ND)
+        # Similarities need at least float32, whatever the weights are.
+        vectors_ND = vectors_ND.to(torch.promote_types(vectors_ND.dtype, torch.float32))
+        return F.normalize(vectors_ND.view(*frames_BTCHW.shape[:2], -1), dim=2)
 
 
 class _Frozen:
@@ -100,7 +109,7 @@ class Clp(nn.Module):
         super().__init__()
         self.config, self.augmentation, self.world, self.steps = config, augmentation, world, steps
         self.image_size = encoder.image_size
-        self.clip_spec = ClipSpec(config.num_frames, config.gap_seconds, config.extra_frames)
+        self.clip_spec = config.clip_spec
         self.student = ProjectedEncoder(encoder, config.dim)
         self._teacher = _Frozen(deepcopy(self.student))
         slots = config.memory_slots or planned_slots(steps, global_batch * config.extra_frames)
@@ -134,7 +143,7 @@ class Clp(nn.Module):
         query_BTD = self.student(self._view(clip_BTHWC, batch, QUERY_VIEW))
         temporal_B = margin_nce(query_BTD, config.tau, config.margin)
         self._enqueue = self._gathered(extra_BEHWC, batch)
-        share = self.world.size / self.world.sum(batch.valid_B.float().sum()).clamp(min=1)
+        share = self.world.size / self.world.sum(batch.valid_B.sum()).clamp(min=1)
 
         def mean(value_B: Tensor) -> Tensor:
             # The mean over ranks of this is the mean over the valid clips of the global batch.

@@ -56,7 +56,7 @@ def occurrence(intensity_FA: NDArray[np.int8]) -> NDArray[np.int8]:
 
 @dataclass(frozen=True)
 class LoadLabels:
-    """Reads one person's label files; AU columns stand in the order of `AUS`, whatever order files come in."""
+    """Reads one person's label files; AU columns stand in the order of `AUS`, not of the files."""
 
     paths: dict[int, Path]
 
@@ -92,8 +92,8 @@ class DisfaLayout:
                 sources.append(_source(root, path, match[1].upper()))
         if not sources:
             raise ShardError(
-                f"no DISFA videos under {root}: looked for {' or '.join(VIDEO_FOLDERS)}/LeftVideoSN001_comp.avi "
-                f"and so on, found {[folder.name for folder in folders] or 'neither folder'} "
+                f"no DISFA videos under {root}: looked for {' or '.join(VIDEO_FOLDERS)}/"
+                f"LeftVideoSN001_comp.avi and so on, found {[folder.name for folder in folders]} "
                 f"with {len(files)} files"
             )
         labelled = {source.identity for source in sources}

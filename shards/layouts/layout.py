@@ -37,7 +37,7 @@ VIDEO_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of one source. Row i is frame `first_frame + i`, as the layout counts frames; int8, -1 missing."""
+    """Labels of one source: int8, -1 missing. Row i is frame `first_frame + i`, as the layout counts."""
 
     first_frame: int
     occurrence_FA: NDArray[np.int8] | None

@@ -1,4 +1,4 @@
-"""VoxCeleb2: `<root>/[dev|test/]mp4/<idNNNNN>/<youtube id>/<utterance>.mp4`, unlabelled, one person per folder."""
+"""VoxCeleb2, unlabelled: `<root>/[dev|test/]mp4/<idNNNNN>/<youtube id>/<utterance>.mp4`."""
 
 import re
 from pathlib import Path
@@ -19,13 +19,14 @@ class VoxcelebLayout:
         sources, others = [], []
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
             parts = path.relative_to(root).parts
-            if is_video(path) and len(parts) >= 3 and PERSON.fullmatch(parts[-3]) and _is_root(parts[:-3]):
+            named = len(parts) >= 3 and PERSON.fullmatch(parts[-3]) and _is_root(parts[:-3])
+            if named and is_video(path):
                 sources.append(Source("/".join(parts), path, identity=parts[-3]))
             else:
                 others.append(unknown_file(root, path))
         if not sources:
             raise ShardError(
-                f"no VoxCeleb2 videos under {root}: looked for dev/mp4/<idNNNNN>/<youtube id>/<utterance>.mp4 "
+                f"no VoxCeleb2 videos under {root}: looked for dev/mp4/<idNNNNN>/<youtube id>/*.mp4 "
                 f"(also below test/mp4, mp4 or directly) and found {len(others)} other files"
             )
         return Listing(sources, others)

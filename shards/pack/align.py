@@ -36,7 +36,7 @@ def crop(rgb_HWC: NDArray[np.uint8], landmarks_52: NDArray[np.float64], size: in
     if scale < SHRINK_BELOW:
         rgb_HWC, matrix_23 = _shrunk(rgb_HWC, matrix_23, scale, size)
     warped = cv2.warpAffine(rgb_HWC, matrix_23, (size, size), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0))
-    return warped.astype(np.uint8, copy=False)
+    return np.asarray(warped, np.uint8)
 
 
 def _shrunk(
@@ -58,4 +58,4 @@ def _shrunk(
     linear_22 = matrix_23[:, :2] / np.array([factor_x, factor_y])
     origin_2 = np.array([left - 0.5 + 0.5 / factor_x, top - 0.5 + 0.5 / factor_y])
     shift_2 = matrix_23[:, :2] @ origin_2 + matrix_23[:, 2]
-    return small_HWC.astype(np.uint8, copy=False), np.hstack([linear_22, shift_2[:, None]])
+    return np.asarray(small_HWC, np.uint8), np.hstack([linear_22, shift_2[:, None]])

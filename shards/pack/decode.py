@@ -51,8 +51,8 @@ class DecodedFrame:
     """Quarter turns, counter-clockwise, that make the picture upright."""
 
     @cached_property
-    def rgb_HWC(self) -> NDArray[np.uint8]:
-        pixels: NDArray[np.uint8] = self.picture.to_ndarray(format="rgb24")
+    def rgb_HWC(self) -> NDArray[np.uint8]:  # noqa: N802 (axes)
+        pixels = self.picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
         return np.rot90(pixels, self.turns) if self.turns else pixels
 
 
@@ -76,10 +76,10 @@ def read_frames(path: Path, long_side: int) -> Iterator[DecodedFrame]:
     try:
         container = av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        raise VideoError("open", "not_a_video", str(error)) from error
+        raise VideoError("open", "not_a_video", _what(error)) from error
     with container:
         if not container.streams.video:
-            kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
+            kinds = sorted({str(stream.type) for stream in container.streams}) or ["nothing"]
             raise VideoError("open", "no_video_stream", f"it holds {', '.join(kinds)} only")
         stream = container.streams.video[0]
         # One thread: packing runs a process per video, and threads would only add copies.
@@ -98,11 +98,16 @@ def _decode(
             yield _frame(index, round(time_seconds, 6), picture, long_side)
             index += 1
     except (av.error.FFmpegError, ValueError) as error:
-        raise VideoError("decode", "decode_error", f"after {index} frames: {error}") from error
+        raise VideoError("decode", "decode_error", f"after {index} frames: {_what(error)}") from error
     if index == 0:
         raise VideoError("decode", "no_frames", "no frame could be decoded")
     if index < TRUNCATED_BELOW * stream.frames:
         raise VideoError("decode", "truncated", f"{index} frames of {stream.frames} that its header promises")
+
+
+def _what(error: Exception) -> str:
+    """The error without the file's path, which differs from machine to machine."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _frame(index: int, time_seconds: float, picture: av.VideoFrame, long_side: int) -> DecodedFrame:

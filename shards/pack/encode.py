@@ -10,10 +10,6 @@ JPEG_SUBSAMPLING = "420"
 
 def encode(rgb_HWC: NDArray[np.uint8]) -> bytes:
     """One JPEG file; equal pixels give equal bytes for one version of simplejpeg."""
-    data: bytes = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(rgb_HWC),
-        quality=JPEG_QUALITY,
-        colorspace="RGB",
-        colorsubsampling=JPEG_SUBSAMPLING,
-    )
+    pixels = np.ascontiguousarray(rgb_HWC)
+    data: bytes = simplejpeg.encode_jpeg(pixels, JPEG_QUALITY, colorsubsampling=JPEG_SUBSAMPLING)
     return data

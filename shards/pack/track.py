@@ -10,6 +10,7 @@ Axes: H W pixels of the small luma picture, 5 landmarks of x, y.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 import cv2
@@ -30,8 +31,7 @@ CUT_DIFFERENCE = 15.0
 
 
 class SmallPicture(Protocol):
-    @property
-    def small_HW(self) -> NDArray[np.uint8]: ...
+    small_HW: NDArray[np.uint8]
 
 
 Item = TypeVar("Item", bound=SmallPicture)
@@ -92,7 +92,7 @@ def carry(
 
 def _flow(pictures: list[NDArray[np.uint8]], start_52: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     followed = [start_52]
-    for before_HW, after_HW in zip(pictures[:-2], pictures[1:-1], strict=True):
+    for before_HW, after_HW in pairwise(pictures[:-1]):
         points = followed[-1].astype(np.float32).reshape(-1, 1, 2)
         moved, _, _ = cv2.calcOpticalFlowPyrLK(
             before_HW, after_HW, points, points.copy(), winSize=WINDOW, maxLevel=LEVELS, criteria=STOP

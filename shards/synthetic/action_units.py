@@ -1,7 +1,7 @@
 """From action units to the expression units of the head, and the sets of action units this project names.
 
-A coefficient is intensity / 5 times the weight below: intensity 5 is the largest movement drawn, for every person
-alike. Labels are these intensities, not a human coder's reading (this project's reconstruction).
+A coefficient is intensity / 5 times the weight below: intensity 5 is the largest movement drawn, for every
+person alike. Labels are these intensities, not a human coder's reading (this project's reconstruction).
 
 Legend: T frames, A action units, K expression units.
 """
@@ -44,8 +44,8 @@ SIDES = ("Left", "Right")
 class Performance:
     """What one face does: the true intensities and everything that is not labelled.
 
-    `intensity_TA` is 0-5; `imbalance_TA` (left against right) is -1 to 1; `nuisance` maps names of expression units
-    (without a side: both) to coefficients (T,).
+    `intensity_TA` is 0-5; `imbalance_TA` (left against right) is -1 to 1; `nuisance` maps names of expression
+    units (without a side: both) to coefficients (T,).
     """
 
     intensity_TA: NDArray[np.float32]
@@ -72,7 +72,8 @@ def unit_matrix(unit_names: Sequence[str]) -> tuple[NDArray[np.float32], NDArray
 def unit_coefficients(performance: Performance, unit_names: Sequence[str]) -> NDArray[np.float32]:
     """Turn a performance into expression coefficients (T, K) for the K units `unit_names`.
 
-    The left side moves by (1 + imbalance) times the intensity and the right by (1 - imbalance), so the mean is the label.
+    The left side moves by (1 + imbalance) times the intensity and the right by (1 - imbalance), so that the
+    mean is the label.
     """
     left_AK, right_AK = unit_matrix(unit_names)
     strength_TA = performance.intensity_TA / np.float32(MAX_INTENSITY)
@@ -82,7 +83,7 @@ def unit_coefficients(performance: Performance, unit_names: Sequence[str]) -> ND
         for unit in [name] if name in unit_names else [name + side for side in SIDES]:
             units_TK[:, unit_names.index(unit)] += curve_T
     for side in SIDES:
-        # A closed lid cannot be widened or squinted further: without this the lids of a blink cross each other.
+        # A closed lid cannot be widened or squinted further; without this the lids of a blink cross.
         closed_T = np.minimum(units_TK[:, unit_names.index("eyeBlink" + side)], 1.0)
         units_TK[:, unit_names.index("eyeBlink" + side)] = closed_T
         for stem in ("eyeWide", "eyeSquint", "cheekSquint"):

@@ -14,81 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.synthetic.head import Head, load_head
+from shards.synthetic.look import Look
 from shards.synthetic.rasterise import fill_attributes
 
 ATLAS_SIZE = 512
 # The head's rectangle of the atlas, as `rebuild_head.PATCHES` lays it out.
 HEAD_WIDTH = 0.62
-SKIN_TONES = ((246, 206, 182), (236, 188, 160), (222, 170, 134), (190, 134, 98), (146, 98, 70), (96, 64, 48))
-HAIR_TONES = ((28, 22, 20), (48, 34, 26), (84, 56, 36), (134, 92, 52), (184, 144, 92), (128, 62, 34), (150, 148, 146))
-IRIS_TONES = ((58, 38, 24), (82, 54, 32), (96, 84, 48), (74, 104, 92), (88, 122, 150), (108, 116, 122))
-# Measured on the template: a brow from nose to temple (x, y), and the hairline's height by angle around the head.
+# Measured on the template: a brow from nose to temple (x, y), the hairline's height by angle around the head.
 BROW_X, BROW_Y = (0.10, 0.20, 0.34, 0.46, 0.56), (0.175, 0.205, 0.232, 0.215, 0.16)
-HAIRLINE_ANGLE, HAIRLINE_Y = (0.0, 0.45, 0.75, 1.0, 1.25, 1.6, 2.0, 2.5, 3.15), (0.80, 0.83, 0.72, 0.35, -0.1, -0.2, -0.35, -0.85, -1.0)
+HAIRLINE_ANGLE, HAIRLINE_Y = (
+    (0.0, 0.45, 0.75, 1.0, 1.25, 1.6, 2.0, 2.5, 3.15),
+    (0.80, 0.83, 0.72, 0.35, -0.1, -0.2, -0.35, -0.85, -1.0),
+)
 HEAD_CENTRE_Z = -0.75
 
 Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a person's colours and paint are drawn from; lengths in decimetres, strengths 0 to 1."""
-
-    skin: tuple[float, float, float]
-    hair: tuple[float, float, float]
-    iris: tuple[float, float, float]
-    cloth: tuple[float, float, float]
-    lips_colour: float
-    blush: float
-    freckles: float
-    beard: float
-    bald: float
-    brow_width: float
-    brow_strength: float
-    brow_lift: float
-    hairline_lift: float
-    hair_volume: float
-    neckline: float
-    texture_seed: int
-
-
-def draw_look(random: np.random.Generator, female: float) -> Look:
-    """Draw a look. `female` in 0-1 shifts beard, hair and brows; independent of every other person's."""
-
-    def tone(tones: tuple[tuple[int, int, int], ...], at: float) -> tuple[float, float, float]:
-        palette = np.array(tones, dtype=np.float64)
-        colour = np.array([np.interp(at * (len(tones) - 1), np.arange(len(tones)), palette[:, k]) for k in range(3)])
-        warmth = random.normal(0.0, 0.025)  # one number: three free ones turn skin green
-        shifted = np.clip(colour * (1 + warmth, 1.0, 1 - warmth), 8, 255)
-        return float(shifted[0]), float(shifted[1]), float(shifted[2])
-
-    darkness = random.uniform(0, 1)
-    fair = darkness < 0.5
-    hue = cv2.cvtColor(np.array([[[random.integers(180), random.integers(20, 170), random.integers(40, 220)]]], np.uint8),
-                       cv2.COLOR_HSV2RGB)[0, 0]  # fmt: skip
-    return Look(
-        skin=tone(SKIN_TONES, darkness),
-        hair=tone(HAIR_TONES, random.uniform(0, 1.0 if fair else 0.25)),
-        iris=tone(IRIS_TONES, random.uniform(0, 1.0 if fair else 0.3)),
-        cloth=(float(hue[0]), float(hue[1]), float(hue[2])),
-        lips_colour=float(random.uniform(0.35, 0.75) + 0.2 * female),
-        blush=float(random.uniform(0.1, 0.6)),
-        freckles=float(random.uniform(0.2, 1.0)) if fair and random.random() < 0.25 else 0.0,
-        beard=float(random.uniform(0.15, 0.9)) if random.random() < 0.55 * (1 - female) else 0.0,
-        bald=1.0 if random.random() < 0.12 * (1 - female) else 0.0,
-        brow_width=float(random.uniform(0.032, 0.052) - 0.010 * female),
-        brow_strength=float(random.uniform(0.65, 0.95)),
-        brow_lift=float(random.normal(0.0, 0.012)),
-        hairline_lift=float(random.normal(0.0, 0.06)),
-        hair_volume=float(random.uniform(0.05, 0.22)),
-        neckline=float(random.uniform(-2.0, -1.6)),
-        texture_seed=int(random.integers(2**31)),
-    )
-
-
-@dataclass(frozen=True)
 class Atlas:
-    """What is known of each texel: template position, part (-1 where nothing lies), and the shipped masks as 0-1."""
+    """What is known of each texel: template position, part (-1 where nothing lies), and the masks as 0-1."""
 
     position_SSD: Float32
     part_SS: NDArray[np.int32]
@@ -110,11 +55,19 @@ def load_atlas() -> Atlas:
     def placed(mask: NDArray[np.uint8]) -> Float32:
         full = np.zeros((ATLAS_SIZE, ATLAS_SIZE), np.float32)
         width = round(HEAD_WIDTH * ATLAS_SIZE)
-        full[:, :width] = cv2.resize(mask, (width, ATLAS_SIZE), interpolation=cv2.INTER_LINEAR) / np.float32(255)
+        full[:, :width] = cv2.resize(mask, (width, ATLAS_SIZE), interpolation=cv2.INTER_LINEAR) / np.float32(
+            255
+        )
         return full
 
     margin = np.intersect1d(head.vertices_of("head"), head.vertices_of("socket_left", "socket_right"))
-    return Atlas(position, part, placed(head.lips_mask), placed(head.ears_mask), _distance_to(head, margin, position, part))
+    return Atlas(
+        position,
+        part,
+        placed(head.lips_mask),
+        placed(head.ears_mask),
+        _distance_to(head, margin, position, part),
+    )
 
 
 def atlas_scale() -> float:
@@ -122,7 +75,9 @@ def atlas_scale() -> float:
     return float(ATLAS_SIZE - 2)
 
 
-def _distance_to(head: Head, vertices: NDArray[np.int64], position_SSD: Float32, part_SS: NDArray[np.int32]) -> Float32:
+def _distance_to(
+    head: Head, vertices: NDArray[np.int64], position_SSD: Float32, part_SS: NDArray[np.int32]
+) -> Float32:
     """Return the distance of the skin texels near the eyes from the nearest of `vertices`, elsewhere 1."""
     distance = np.ones(part_SS.shape, np.float32)
     x, y, z = np.moveaxis(position_SSD, -1, 0)
@@ -139,7 +94,7 @@ def smooth_step(low: float, high: float, value: Float32) -> Float32:
 
 
 def above_hairline(position_D: Float32, look: Look) -> Float32:
-    """Return how far template positions (..., 3) lie above the hairline, in decimetres; low values near the ears."""
+    """Return how far template positions (..., 3) lie above the hairline, in decimetres; -1 by the ears."""
     x, y, z = np.moveaxis(position_D, -1, 0)
     angle = np.abs(np.arctan2(x, z - HEAD_CENTRE_Z))
     lifted = np.array(HAIRLINE_Y) + look.hairline_lift
@@ -170,20 +125,26 @@ def paint_atlas(look: Look) -> NDArray[np.uint8]:
     for name in ("socket_left", "socket_right"):
         colour[parts[name]] = np.array(look.skin) * (0.72, 0.5, 0.46)
     for side in ("left", "right"):
-        _paint_eye(colour, atlas, parts[f"eye_{side}"], head.vertices_VD[head.vertices_of(f"eye_{side}")], look, fine)
+        _paint_eye(
+            colour, atlas, parts[f"eye_{side}"], head.vertices_VD[head.vertices_of(f"eye_{side}")], look, fine
+        )
     return np.asarray(np.clip(colour, 0, 255).astype(np.uint8))
 
 
 def _noise(random: np.random.Generator, grain: tuple[int, int]) -> Float32:
     small = random.standard_normal((ATLAS_SIZE // grain[0], ATLAS_SIZE // grain[1])).astype(np.float32)
-    return np.asarray(cv2.resize(small, (ATLAS_SIZE, ATLAS_SIZE), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+    return np.asarray(
+        cv2.resize(small, (ATLAS_SIZE, ATLAS_SIZE), interpolation=cv2.INTER_CUBIC), dtype=np.float32
+    )
 
 
 def _blend(colour_SSC: Float32, paint: tuple[float, ...] | NDArray[np.floating], amount_SS: Float32) -> None:
     colour_SSC += amount_SS[..., None] * (np.asarray(paint, dtype=np.float32) - colour_SSC)
 
 
-def _paint_skin(atlas: Atlas, look: Look, random: np.random.Generator, fine: Float32, coarse: Float32) -> Float32:
+def _paint_skin(
+    atlas: Atlas, look: Look, random: np.random.Generator, fine: Float32, coarse: Float32
+) -> Float32:
     x, y, z = np.moveaxis(atlas.position_SSD, -1, 0)
     side = np.abs(x)
     skin = np.array(look.skin, dtype=np.float32)
@@ -196,13 +157,25 @@ def _paint_skin(atlas: Atlas, look: Look, random: np.random.Generator, fine: Flo
     under_eye = np.exp(-(((side - 0.3) / 0.14) ** 2) - ((y + 0.13) / 0.05) ** 2) * (z > 0)
     _blend(colour, skin * (0.8, 0.72, 0.74), (0.45 * under_eye).astype(np.float32))
     if look.freckles:
-        spots = smooth_step(1.5, 2.2, cv2.GaussianBlur(random.standard_normal(fine.shape).astype(np.float32), (0, 0), 1.0) * 3.4)
-        _blend(colour, skin * (0.72, 0.6, 0.52), spots * look.freckles * np.exp(-((y + 0.25) / 0.3) ** 2).astype(np.float32))
+        spots = smooth_step(
+            1.5,
+            2.2,
+            cv2.GaussianBlur(random.standard_normal(fine.shape).astype(np.float32), (0, 0), 1.0) * 3.4,
+        )
+        _blend(
+            colour,
+            skin * (0.72, 0.6, 0.52),
+            spots * look.freckles * np.exp(-(((y + 0.25) / 0.3) ** 2)).astype(np.float32),
+        )
     lip = skin * np.array((0.88, 0.52, 0.52), dtype=np.float32) + np.array((22, 0, 6), dtype=np.float32)
     _blend(colour, lip, atlas.lips_SS * np.float32(look.lips_colour))
     lid = smooth_step(0.07, 0.02, atlas.lid_margin_SS) * (y > -0.02)
     _blend(colour, skin * (0.72, 0.58, 0.56), 0.5 * lid)
-    _blend(colour, (30, 22, 20), 0.85 * smooth_step(0.024, 0.008, atlas.lid_margin_SS) * (0.45 + 0.55 * (y > 0.0)))
+    _blend(
+        colour,
+        (30, 22, 20),
+        0.85 * smooth_step(0.024, 0.008, atlas.lid_margin_SS) * (0.45 + 0.55 * (y > 0.0)),
+    )
     return colour
 
 
@@ -212,22 +185,34 @@ def _paint_hair(colour: Float32, atlas: Atlas, look: Look, fine: Float32, streak
     skin_part = np.isin(atlas.part_SS, [load_head().part_names.index(name) for name in ("head", "cloth")])
     strands = np.array(look.hair, dtype=np.float32) * (1 + 0.1 * fine + 0.16 * streaks)[..., None]
     lift = np.abs(y - np.interp(side, BROW_X, BROW_Y) - look.brow_lift).astype(np.float32)
-    width = look.brow_width * np.interp(side, (0.08, 0.16, 0.4, 0.6), (0.7, 1.0, 0.85, 0.35)).astype(np.float32)
+    width = look.brow_width * np.interp(side, (0.08, 0.16, 0.4, 0.6), (0.7, 1.0, 0.85, 0.35)).astype(
+        np.float32
+    )
     ends = smooth_step(0.08, 0.13, side) * smooth_step(0.60, 0.53, side)
     brow = smooth_step(1.35, 0.6, lift / width + 0.18 * fine) * ends * (z > -0.3) * skin_part
     _blend(colour, strands * 0.8, brow * np.float32(look.brow_strength))
     if look.beard:
-        jaw = smooth_step(-0.55, -0.78, y - 0.55 * np.maximum(side - 0.25, 0)) * smooth_step(-1.25, -1.1, y)
-        jaw *= smooth_step(-0.3, -0.1, z + 0.9 * np.maximum(side - 0.2, 0))
-        lip_part = smooth_step(0.3, 0.22, side) * smooth_step(-0.49, -0.53, y)
-        beard = np.maximum(jaw, lip_part) * (z > -0.75) * (1 - np.clip(atlas.lips_SS * 1.4, 0, 1)) * skin_part
-        _blend(colour, strands * 0.85, (beard * look.beard * (0.8 + 0.25 * fine)).clip(0, 0.95).astype(np.float32))
+        jaw = smooth_step(-0.55, -0.78, y - 0.55 * np.maximum(side - 0.25, 0))
+        round_mouth = smooth_step(0.3, 0.22, side) * smooth_step(-0.49, -0.53, y)
+        above_neck = smooth_step(-1.25, -1.1, y) * smooth_step(
+            -0.3, -0.1, z + 0.9 * np.maximum(side - 0.2, 0)
+        )
+        beard = (
+            np.maximum(jaw, round_mouth) * above_neck * (1 - np.clip(atlas.lips_SS * 1.4, 0, 1)) * skin_part
+        )
+        _blend(
+            colour,
+            strands * 0.85,
+            (beard * look.beard * (0.8 + 0.25 * fine)).clip(0, 0.95).astype(np.float32),
+        )
     above = above_hairline(atlas.position_SSD, look) + 0.03 * streaks
     amount = smooth_step(-0.03, 0.05, above) * (1 - smooth_step(0.2, 0.6, atlas.ears_SS)) * skin_part
     _blend(colour, strands, (amount * (1.0 if not look.bald else 0.8)).astype(np.float32))
 
 
-def _paint_eye(colour: Float32, atlas: Atlas, eye: NDArray[np.bool_], ball_VD: Float32, look: Look, fine: Float32) -> None:
+def _paint_eye(
+    colour: Float32, atlas: Atlas, eye: NDArray[np.bool_], ball_VD: Float32, look: Look, fine: Float32
+) -> None:
     centre = (ball_VD.min(axis=0) + ball_VD.max(axis=0)) / 2
     offset = atlas.position_SSD[eye] - centre
     radius = np.hypot(offset[:, 0], offset[:, 1])
@@ -237,7 +222,10 @@ def _paint_eye(colour: Float32, atlas: Atlas, eye: NDArray[np.bool_], ball_VD: F
     iris = np.array(look.iris, np.float32) * (1.1 + 0.15 * noise)[:, None] * (0.75 + 6.0 * radius[:, None])
     for amount, target in (
         (smooth_step(0.068, 0.062, radius), iris),
-        (smooth_step(0.052, 0.066, radius) * smooth_step(0.072, 0.066, radius) * 0.7, np.array((24, 18, 16), np.float32)),
+        (
+            smooth_step(0.052, 0.066, radius) * smooth_step(0.072, 0.066, radius) * 0.7,
+            np.array((24, 18, 16), np.float32),
+        ),
         (smooth_step(0.030, 0.025, radius), np.array((10, 8, 8), np.float32)),
     ):
         paint += (amount * front)[:, None] * (target - paint)

@@ -1,9 +1,10 @@
-"""Generated videos of made-up people, in a real dataset's own folders: `python -m shards generate OUT --layout L ...`.
+"""Generated videos of made-up people, in a real dataset's own folders: `python -m shards generate OUT ...`.
 
-Every video is a function of (layout, identity, video, seed, seconds, size) alone: the number of workers and an
-interruption change nothing, and a finished file is kept. The people of two layouts are different people.
+Every video is a function of (layout, identity, video, seed, seconds, size) alone: the number of workers and
+an interruption change nothing, and a finished file is kept. The people of two layouts are different people.
 """
 
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -59,21 +60,27 @@ class GenerateConfig:
     def __post_init__(self) -> None:
         """Raise ValueError for a value that cannot be generated."""
         if self.layout not in LAYOUTS:
-            raise ValueError(f"layout: found {self.layout!r}, wanted one of {', '.join(LAYOUTS)}; choose one of these")
+            raise ValueError(
+                f"layout: found {self.layout!r}, wanted one of {', '.join(LAYOUTS)}; choose one of these"
+            )
         for name in ("identities", "seconds", "videos_per_identity"):
             value = getattr(self, name)
             if not value > 0:
                 raise ValueError(f"{name}: found {value}, wanted a number above 0; pass a larger one")
         if self.layout == "disfa" and self.identities > len(DISFA_SUBJECTS):
             raise ValueError(
-                f"identities: found {self.identities}, wanted at most {len(DISFA_SUBJECTS)}, the subjects of DISFA; "
-                "pass fewer, or longer videos"
+                f"identities: found {self.identities}, wanted at most {len(DISFA_SUBJECTS)}, the subjects of "
+                "DISFA; pass fewer, or longer videos"
             )
         if self.size < SMALLEST_SIZE or self.size % 2:
-            raise ValueError(f"size: found {self.size}, wanted an even number of at least {SMALLEST_SIZE}; round it")
+            raise ValueError(
+                f"size: found {self.size}, wanted an even number of at least {SMALLEST_SIZE}; round it"
+            )
         for name in ("workers", "seed"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name}: found {getattr(self, name)}, wanted 0 or more; pass 0 for the default")
+                raise ValueError(
+                    f"{name}: found {getattr(self, name)}, wanted 0 or more; pass 0 for the default"
+                )
 
     @property
     def num_frames(self) -> int:
@@ -83,7 +90,7 @@ class GenerateConfig:
 
 @dataclass(frozen=True)
 class VideoJob:
-    """One video: which person plays, which scene, and where the files go (`labels` is None for unlabelled layouts)."""
+    """One video: which person, which scene, where the files go (`labels` is None for unlabelled layouts)."""
 
     config: GenerateConfig
     identity: int
@@ -108,13 +115,21 @@ def plan_videos(config: GenerateConfig) -> Iterator[VideoJob]:
         for scene in range(config.videos_per_identity):
             letters = np.random.default_rng(stable_seed("video id", config.seed, identity, scene))
             name = "".join(letters.choice(list(VIDEO_ID_LETTERS), 11))
-            yield VideoJob(config, identity, scene, config.out / f"dev/mp4/id{identity + 1:05d}" / name / "00001.mp4", None)
+            yield VideoJob(
+                config,
+                identity,
+                scene,
+                config.out / f"dev/mp4/id{identity + 1:05d}" / name / "00001.mp4",
+                None,
+            )
 
 
 def performance_of(job: VideoJob) -> Performance:
     """Return the movement of a video, with the exact intensities of every frame."""
     config = job.config
-    random = np.random.default_rng(stable_seed("movement", config.layout, config.seed, job.identity, job.scene))
+    random = np.random.default_rng(
+        stable_seed("movement", config.layout, config.seed, job.identity, job.scene)
+    )
     return perform(random, config.num_frames, FPS[config.layout], SPEECH_SHARE[config.layout])
 
 
@@ -126,12 +141,14 @@ def frames_of(job: VideoJob, performance: Performance) -> Iterator[NDArray[np.ui
     person = make_person(person_seed(config.layout, config.seed, job.identity))
     renderer = Renderer(person, scene, config.size)
     coefficients_TK = unit_coefficients(performance, load_head().expressions.names)
-    for coefficients_K, rotation_D, drift_D in zip(coefficients_TK, scene.rotation_TD, scene.drift_TD, strict=True):
+    for coefficients_K, rotation_D, drift_D in zip(
+        coefficients_TK, scene.rotation_TD, scene.drift_TD, strict=True
+    ):
         yield renderer.render(coefficients_K, rotation_D, drift_D)
 
 
 def write_labels(folder: Path, intensity_TA: NDArray[np.float32]) -> None:
-    """Write DISFA's label files for the 12 units: lines `frame,intensity`, frames from 1, intensity rounded to 0-5."""
+    """Write DISFA's label files: lines `frame,intensity`, frames from 1, intensity rounded to 0-5."""
     folder.mkdir(parents=True, exist_ok=True)
     for unit in DISFA_ACTION_UNITS:
         rounded_T = np.rint(intensity_TA[:, ACTION_UNITS.index(unit)]).astype(int)
@@ -149,11 +166,11 @@ def make_video(job: VideoJob) -> None:
     performance = performance_of(job)
     if job.labels is not None:
         write_labels(job.labels, performance.intensity_TA)
-    write_video(job.video, frames_of(job, performance), FPS[job.config.layout])
+    write_video(job.video, frames_of(job, performance), FPS[job.config.layout], job.config.size)
 
 
 def _end_with_parent() -> None:
-    """Stop this worker when the process that started it is gone; a killed one would leave it waiting for ever."""
+    """Stop this worker when the process that started it is gone, or it would wait for work for ever."""
     parent = parent_process()
 
     def watch() -> None:
@@ -177,21 +194,24 @@ def generate(config: GenerateConfig, progress: Callable[[int, int], None] | None
     jobs = list(plan_videos(config))
     waiting = [job for job in jobs if not job.video.exists()]
     done = len(jobs) - len(waiting)
-    if progress is not None:
-        progress(done, len(jobs))
-    workers = min(config.workers or os.cpu_count() or 1, len(waiting))
+    for count in itertools.chain([done], _run(waiting, config.workers, done)):
+        if progress is not None:
+            progress(count, len(jobs))
+
+
+def _run(jobs: list[VideoJob], workers: int, done: int) -> Iterator[int]:
+    """Make the videos and yield `done` plus the number made, after each."""
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers <= 1:
-        for done, job in enumerate(waiting, start=done + 1):
+        for number, job in enumerate(jobs, start=done + 1):
             make_video(job)
-            if progress is not None:
-                progress(done, len(jobs))
+            yield number
         return
     with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
+        made = [pool.submit(make_video, job) for job in jobs]
         try:
-            for done, finished in enumerate(as_completed([pool.submit(make_video, job) for job in waiting]), start=done + 1):
-                finished.result()
-                if progress is not None:
-                    progress(done, len(jobs))
-        except BaseException:
+            for number, video in enumerate(as_completed(made), start=done + 1):
+                video.result()
+                yield number
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise

@@ -1,8 +1,9 @@
 """The head mesh: loading it, making a person's shape, moving it by expression units.
 
-Legend: V vertices, U texture vertices, T triangles, K expression units, E entries of a sparse table, D = 3 (x, y, z).
-Lengths are decimetres (MakeHuman's unit); +x is the person's left, +y up, +z out of the face; the origin is the
-middle of the eyes. Source: this project's reconstruction on CC0 MakeHuman data (`data/README.md`).
+Legend: V vertices, U texture vertices, T triangles, K expression units, E entries of a sparse table, D = 3
+(x, y, z). Lengths are decimetres (MakeHuman's unit); +x is the person's left, +y up, +z out of the face; the
+origin is the middle of the eyes. Source: this project's reconstruction on CC0 MakeHuman data
+(`data/README.md`).
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Targets:
-    """Sparse vertex displacements, one after the other: target k owns entries offsets[k] to offsets[k + 1]."""
+    """Sparse vertex displacements: target k owns the entries offsets[k] to offsets[k + 1]."""
 
     names: tuple[str, ...]
     offsets: NDArray[np.int32]
@@ -58,9 +59,9 @@ class Head:
 @cache
 def load_head() -> Head:
     """Read `data/head.npz`, which ships with the package."""
-    with resources.files("shards.synthetic").joinpath("data/head.npz").open("rb") as file:
-        with np.load(file, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
+    packed = resources.files("shards.synthetic").joinpath("data/head.npz")
+    with packed.open("rb") as file, np.load(file, allow_pickle=False) as data:
+        arrays = {name: data[name] for name in data.files}
     return Head(
         vertices_VD=arrays["vertices_VD"],
         triangles_T3=arrays["triangles_T3"].astype(np.int32),
@@ -81,5 +82,5 @@ def _targets(arrays: dict[str, NDArray[np.generic]], prefix: str) -> Targets:
         names=tuple(str(name) for name in arrays[f"{prefix}_names"]),
         offsets=arrays[f"{prefix}_offsets"].astype(np.int32),
         rows_E=arrays[f"{prefix}_rows_E"].astype(np.int32),
-        delta_ED=(arrays[f"{prefix}_steps_ED"] * np.float32(QUANTUM_DECIMETRES)).astype(np.float32),
+        delta_ED=arrays[f"{prefix}_steps_ED"].astype(np.float32) * np.float32(QUANTUM_DECIMETRES),
     )

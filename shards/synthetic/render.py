@@ -40,7 +40,9 @@ class Renderer:
         self._neutral_area_V = np.zeros(num, np.float32)
         self._depth_HW = np.zeros((pixels, pixels), np.float32)
         self._image_HWC = np.zeros((pixels, pixels, 3), np.uint8)
-        self._backdrop_HWC = cv2.resize(scene.background_HWC, (pixels, pixels), interpolation=cv2.INTER_NEAREST)
+        self._backdrop_HWC = cv2.resize(
+            scene.background_HWC, (pixels, pixels), interpolation=cv2.INTER_NEAREST
+        )
         vertex_normals(person.neutral_VD, head.triangles_T3, self._normals_VD, self._neutral_area_V)
 
     def render(self, coefficients_K: Float32, rotation_D: Float32, drift_D: Float32) -> NDArray[np.uint8]:
@@ -61,13 +63,13 @@ class Renderer:
         place_vertices(
             self._vertices_VD, self._normals_VD, _neck_weight(),
             rotation_matrix(rotation_D), drift_D, np.array(NECK_PIVOT_D, np.float32),
-            np.array([scene.centre_x * pixels, scene.centre_y * pixels, focal, scene.camera_distance, FACE_MIDDLE_Y],
-                     np.float32),
+            np.array([scene.centre_x * pixels, scene.centre_y * pixels, focal, scene.camera_distance,
+                      FACE_MIDDLE_Y], np.float32),
             self._posed_VD, self._screen_VD,
         )  # fmt: skip
         shade_vertices(
             self._posed_VD, self._relief_V, self._area_V, self._neutral_area_V, _shine(), _occlusion(),
-            scene.light_D, scene.light_C, scene.ambient_C, np.float32(scene.gloss), self._light_VC, self._gloss_V,
+            scene.light_D, scene.light_C, scene.ambient_C, scene.gloss, self._light_VC, self._gloss_V,
         )  # fmt: skip
         self._depth_HW.fill(-1e9)
         np.copyto(self._image_HWC, self._backdrop_HWC)
@@ -75,11 +77,13 @@ class Renderer:
             self._screen_VD, head.triangles_T3, self._texture_U2, head.texture_triangles_T3,
             self._light_VC, self._gloss_V, self._person.atlas_SSC, self._depth_HW, self._image_HWC,
         )  # fmt: skip
-        return np.asarray(cv2.resize(self._image_HWC, (self._size, self._size), interpolation=cv2.INTER_AREA), np.uint8)
+        return np.asarray(
+            cv2.resize(self._image_HWC, (self._size, self._size), interpolation=cv2.INTER_AREA), np.uint8
+        )
 
 
 def rotation_matrix(rotation_D: Float32) -> Float32:
-    """Return roll * yaw * pitch (3, 3) for pitch, yaw and roll in radians; +yaw turns to the person's left."""
+    """Return roll * yaw * pitch (3, 3), angles in radians; positive yaw turns to the person's left."""
     pitch, yaw, roll = (float(angle) for angle in rotation_D)
     about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
     about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
@@ -98,7 +102,9 @@ def _neck_weight() -> Float32:
 @cache
 def _edges() -> NDArray[np.int32]:
     triangles = load_head().triangles_T3
-    pairs = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
+    pairs = np.sort(
+        np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1
+    )
     return np.ascontiguousarray(np.unique(pairs, axis=0).astype(np.int32))
 
 

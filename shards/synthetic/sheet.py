@@ -26,7 +26,11 @@ def still(unit: int, intensity: float) -> Performance:
 
 
 def contact_sheet(
-    path: Path, seed: int, people: int, units: tuple[int, ...] = DISFA_ACTION_UNITS, tile_pixels: int = TILE_PIXELS
+    path: Path,
+    seed: int,
+    people: int,
+    units: tuple[int, ...] = DISFA_ACTION_UNITS,
+    tile_pixels: int = TILE_PIXELS,
 ) -> None:
     """Write a PNG with a row per action unit and, for each person, a tile at intensity 0, 2 and 5.
 
@@ -41,11 +45,17 @@ def contact_sheet(
     columns: list[NDArray[np.uint8]] = []
     for index in range(people):
         scene = draw_scene(np.random.default_rng(stable_seed("sheet", seed, index)), 1, 1.0, tile_pixels)
-        scene = replace(scene, face_height=FACE_SHARE, centre_y=0.46)  # nearer than a video, so that a face fills its tile
+        scene = replace(
+            scene, face_height=FACE_SHARE, centre_y=0.46
+        )  # nearer than a video, so that a face fills its tile
         renderer = Renderer(make_person(person_seed("disfa", seed, index)), scene, tile_pixels)
         for intensity in SHEET_INTENSITIES:
             tiles = [
-                renderer.render(unit_coefficients(still(unit, intensity), names)[0], np.zeros(3, np.float32), np.zeros(3, np.float32))
+                renderer.render(
+                    unit_coefficients(still(unit, intensity), names)[0],
+                    np.zeros(3, np.float32),
+                    np.zeros(3, np.float32),
+                )
                 for unit in units
             ]
             columns.append(np.concatenate(tiles))
@@ -57,5 +67,7 @@ def contact_sheet(
     path.parent.mkdir(parents=True, exist_ok=True)
     written, encoded = cv2.imencode(".png", sheet[:, :, ::-1])
     if not written:
-        raise RuntimeError(f"OpenCV could not encode {path}; wanted PNG support; install opencv-python-headless")
+        raise RuntimeError(
+            f"OpenCV could not encode {path}; wanted PNG support; install opencv-python-headless"
+        )
     path.write_bytes(encoded.tobytes())

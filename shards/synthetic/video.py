@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -25,26 +26,21 @@ def pick_codec() -> tuple[str, dict[str, str]]:
     )
 
 
-def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], fps: int) -> None:
-    """Encode RGB frames (H, W, 3) uint8 of one size to `path` (.mp4 or .avi).
+def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], fps: int, size: int) -> None:
+    """Encode RGB frames (size, size, 3) uint8 to `path` (.mp4 or .avi).
 
-    The file gets its name only when it is complete. One thread encodes, so the bytes do not depend on the machine's
-    load. Raises RuntimeError where the FFmpeg build has no suitable encoder.
+    The file gets its name only when it is complete. One thread encodes, so that the bytes do not depend on
+    the machine's load. Raises RuntimeError where the FFmpeg build has no suitable encoder.
     """
     codec, options = pick_codec()
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".partial")
     with av.open(str(unfinished), "w", format=path.suffix.removeprefix(".")) as container:
-        stream = None
+        stream = cast("av.VideoStream", container.add_stream(codec, rate=Fraction(fps), options=options))
+        stream.width = stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
         for frame_HWC in frames:
-            if stream is None:
-                stream = container.add_stream(codec, rate=Fraction(fps), options=options)
-                stream.height, stream.width = frame_HWC.shape[:2]
-                stream.pix_fmt = "yuv420p"
-                stream.codec_context.thread_count = 1
-            for packet in stream.encode(av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")):
-                container.mux(packet)
-        if stream is not None:
-            for packet in stream.encode():
-                container.mux(packet)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")))
+        container.mux(stream.encode())
     unfinished.replace(path)

@@ -49,5 +49,5 @@ def test_messages():
         ProtocolConfig(fold=4)
     with pytest.raises(ValueError, match="'disfaa' is unknown; known: disfa"):
         ProtocolConfig(name="disfaa")
-    with pytest.raises(ValueError, match="validation_share=1.5 must lie between 0 and 1"):
+    with pytest.raises(ValueError, match=r"validation_share=1\.5 must lie between 0 and 1"):
         ProtocolConfig(validation_share=1.5)

@@ -1,0 +1,166 @@
+"""Scores of one job: `result.json`, and the tested people's predictions as parquet.
+
+`honest` is the number to quote: epoch and thresholds come from validation people. `best_on_test` picks both
+on the tested people, as published numbers often do; it is an upper bound and is labelled so. Per-person
+sums are kept, so that any score can be resampled over people later, paired between jobs.
+"""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from finetune.frames import FrameTable
+from finetune.targets import Target
+from finetune.tasks.outcome import Outcome
+from pretrain.metrics.detection import DetectionSums, accuracy, auc, detection_sums, everything_present, f1
+from pretrain.metrics.intensity import IntensitySums, icc, intensity_sums, mae, mse, pcc
+from pretrain.metrics.people import mean_over_aus
+
+RESULT_NAME = "result.json"
+PREDICTIONS_NAME = "test_predictions.parquet"
+LABELLED_NAME = "labelled_frames.json"
+DETECTION_SCORES: dict[str, Callable[..., NDArray[np.float64]]] = {"f1": f1, "auc": auc, "accuracy": accuracy}
+INTENSITY_SCORES: dict[str, Callable[..., NDArray[np.float64]]] = {
+    "icc": icc,
+    "mae": mae,
+    "mse": mse,
+    "pcc": pcc,
+}
+Sums = DetectionSums | IntensitySums
+
+
+def score_outcome(outcome: Outcome, target: Target) -> dict[str, Any]:
+    """Scores of the validation and tested people, the rows to beat, and the sums per person."""
+    if target.kind == "detection":
+        return _detection(outcome, target)
+    return _intensity(outcome, target)
+
+
+def _detection(outcome: Outcome, target: Target) -> dict[str, Any]:
+    assert outcome.threshold_A is not None
+    assert outcome.best_on_test_threshold_A is not None
+    half_A = np.full(len(target.aus), 0.5)
+    honest = _detection_sums(outcome.test, outcome.threshold_A)
+    upper = _detection_sums(outcome.best_on_test, outcome.best_on_test_threshold_A)
+    return {
+        "thresholds": outcome.threshold_A.tolist(),
+        "test": {
+            "honest": summary(honest, target.aus),
+            "honest_threshold_half": summary(_detection_sums(outcome.test, half_A), target.aus),
+            "best_on_test": summary(upper, target.aus),
+            "everything_present": summary(everything_present(honest), target.aus),
+        },
+        "validation": summary(_detection_sums(outcome.validation, outcome.threshold_A), target.aus),
+        "per_person": dump_sums(honest),
+    }
+
+
+def _intensity(outcome: Outcome, target: Target) -> dict[str, Any]:
+    honest = _intensity_sums(outcome.test)
+    mean_A = np.array(list(outcome.facts["labelled_mean"].values()))
+    constant = intensity_sums(
+        np.broadcast_to(mean_A, outcome.test.label_FA.shape), outcome.test.label_FA, outcome.test.person_F
+    )
+    return {
+        "test": {
+            "honest": summary(honest, target.aus),
+            "best_on_test": summary(_intensity_sums(outcome.best_on_test), target.aus),
+            "labelled_mean": summary(constant, target.aus),
+        },
+        "validation": summary(_intensity_sums(outcome.validation), target.aus),
+        "per_person": dump_sums(honest),
+    }
+
+
+def summary(sums: Sums, aus: tuple[int, ...]) -> dict[str, Any]:
+    """Each score's mean over AUs and its value per AU; None where it is not defined."""
+    scores = DETECTION_SCORES if isinstance(sums, DetectionSums) else INTENSITY_SCORES
+    content: dict[str, Any] = {}
+    for name, score in scores.items():
+        value_A = score(sums)
+        content[name] = {
+            "mean": _number(float(mean_over_aus(value_A))),
+            "per_au": {f"AU{au}": _number(float(value)) for au, value in zip(aus, value_A, strict=True)},
+        }
+    return content
+
+
+def dump_sums(sums: Sums) -> dict[str, Any]:
+    """Sums per person as plain lists."""
+    return {
+        "kind": "detection" if isinstance(sums, DetectionSums) else "intensity",
+        **{name: value if name == "people" else value.tolist() for name, value in vars(sums).items()},
+    }
+
+
+def load_sums(content: dict[str, Any]) -> Sums:
+    """What `dump_sums` wrote."""
+    fields: dict[str, Any] = {
+        name: value if name == "people" else np.asarray(value, np.float64)
+        for name, value in content.items()
+        if name != "kind"
+    }
+    return DetectionSums(**fields) if content["kind"] == "detection" else IntensitySums(**fields)
+
+
+def write_results(folder: Path, result: dict[str, Any], outcome: Outcome, target: Target) -> None:
+    """Write `result.json` and the tested people's predictions, one row per frame."""
+    facts = dict(result)
+    labelled = outcome.facts.get("labelled_frames")
+    if labelled is not None:
+        content = {"columns": ["key", "frame_index"], "seed": result["seed"], "frames": labelled}
+        (folder / LABELLED_NAME).write_text(json.dumps(content) + "\n")
+    (folder / PREDICTIONS_NAME).write_bytes(_parquet(outcome.test, target))
+    (folder / RESULT_NAME).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def _parquet(table: FrameTable, target: Target) -> bytes:
+    value = "probability" if target.kind == "detection" else "intensity_0_5"
+    columns: dict[str, Any] = {
+        "person": table.person_F,
+        "key": table.key_F,
+        "frame_index": table.frame_index_F,
+        "time_seconds": table.time_seconds_F,
+    }
+    for column, au in enumerate(target.aus):
+        columns[f"AU{au}_{value}"] = table.value_F[:, column]
+        columns[f"AU{au}_label"] = table.label_FA[:, column]
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _detection_sums(table: FrameTable, threshold_A: NDArray[np.float64]) -> DetectionSums:
+    return detection_sums(table.value_F, threshold_A, table.label_FA, table.person_F)
+
+
+def _intensity_sums(table: FrameTable) -> IntensitySums:
+    return intensity_sums(table.value_F, table.label_FA, table.person_F)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def one_line(result: dict[str, Any]) -> str:
+    """The score to quote, with its name, data and rows to beat."""
+    test = result["test"]
+    start = "pretrained" if result["init"]["init"] != "random" else "random"
+    people = f"{len(result['people']['test'])} people never seen"
+    if result["task"] == "intensity":
+        scores, row = test["honest"], test["labelled_mean"]
+        values = f"ICC {scores['icc']['mean']:.3f}, MAE {scores['mae']['mean']:.3f}"
+        beat = f"the labelled mean: ICC {row['icc']['mean']:.3f}, MAE {row['mae']['mean']:.3f}"
+    else:
+        scores, row = test["honest"], test["everything_present"]
+        values = f"F1 {scores['f1']['mean']:.3f}, AUC {scores['auc']['mean']:.3f}"
+        beat = f"everything present: F1 {row['f1']['mean']:.3f}"
+    kind = " on generated faces" if result["data"]["generated"] else ""
+    return f"{result['task']} from {start}: {values}{kind}, {people} ({beat}); {result['seconds']:.0f} s"

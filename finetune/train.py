@@ -1,0 +1,146 @@
+"""One finetuning job: one task, one fold, one seed; into a run folder.
+
+    <out>/config.yaml                 the resolved config
+    <out>/model/                      what `finetune.predict` and the registry take
+    <out>/result.json                 scores, how they were chosen, sums per person
+    <out>/test_predictions.parquet    the tested people's frames
+    <out>/labelled_frames.json        intensity: the frames whose labels were used
+
+Two runs of one config on one machine give the same files, but for times.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from finetune.artifact import save_model
+from finetune.data import DataConfig, FoldData, Log, draw_seed, open_fold
+from finetune.initial import RANDOM, initial_encoder
+from finetune.protocols import ProtocolConfig
+from finetune.results import RESULT_NAME, score_outcome, write_results
+from finetune.tasks.aunce import AunceConfig, train_aunce
+from finetune.tasks.intensity import IntensityConfig, train_intensity
+from finetune.tasks.outcome import Outcome
+from pretrain.augment import AugmentConfig
+from pretrain.config import MISSING, ConfigError, dump, to_dict
+from pretrain.models.encoder import EncoderConfig, FrameEncoder
+
+WEIGHTS = 6
+"""Purpose of the seed that first weights are drawn from."""
+RESULT_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """All of a finetuning job; `python -m finetune FILE.yaml --print` shows it resolved."""
+
+    task: Literal["aunce", "intensity"] = MISSING
+    out: Path = MISSING
+    """Run folder; must not hold another job's result."""
+    init: str = RANDOM
+    """`random`, or url or folder of an encoder that pretraining exported."""
+    seed: int = 0
+    """Of first weights, order, validation people and labelled frames."""
+    data: DataConfig = field(default_factory=DataConfig)
+    protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """For `init: random`; an exported encoder brings its own."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    aunce: AunceConfig = field(default_factory=AunceConfig)
+    intensity: IntensityConfig = field(default_factory=IntensityConfig)
+
+
+def run(config: FinetuneConfig, log: Log) -> dict[str, Any]:
+    """Train, score and write one job.
+
+    Args:
+        config: the job.
+        log: takes metrics and the step they belong to.
+
+    Returns:
+        The content of `result.json`.
+
+    Raises:
+        ConfigError: the config, the set and the protocol do not fit together, or `out` is taken.
+        ShardError: the set cannot be read.
+    """
+    _claim(config.out)
+    started = time.monotonic()
+    kind: Literal["detection", "intensity"] = "detection" if config.task == "aunce" else "intensity"
+    data = open_fold(config.data, config.protocol, kind, config.seed)
+    manifest = data.tracks.manifest
+    torch.manual_seed(draw_seed(config.seed, WEIGHTS))
+    encoder, init = initial_encoder(config.init, config.encoder, manifest.recipe_digest)
+    if manifest.recipe.size < encoder.config.image_size:
+        raise ConfigError(
+            f"the set's crops have {manifest.recipe.size} px, the encoder wants {encoder.config.image_size}; "
+            "pack larger crops or set encoder.image_size"
+        )
+    outcome = _train(config, data, encoder, log)
+    result: dict[str, Any] = {
+        "format_version": RESULT_FORMAT,
+        "task": config.task,
+        "aus": list(data.target.aus),
+        "init": init,
+        "seed": config.seed,
+        "protocol": to_dict(config.protocol),
+        "people": to_dict(data.fold),
+        "people_line": data.fold_line,
+        "data": {
+            "url": config.data.url,
+            "digest": manifest.digest,
+            "recipe_digest": manifest.recipe_digest,
+            "layout": manifest.layout,
+            "generated": config.data.generated,
+        },
+        "chosen": outcome.chosen,
+        **score_outcome(outcome, data.target),
+        "facts": {name: fact for name, fact in outcome.facts.items() if name != "labelled_frames"},
+        "unreadable": {**outcome.validation.unreadable, **outcome.test.unreadable},
+        "stages": _rates(outcome.stages),
+        "seconds": time.monotonic() - started,
+        "config": to_dict(config),
+    }
+    _save(config, data, outcome, result)
+    return result
+
+
+def _claim(out: Path) -> None:
+    if (out / RESULT_NAME).exists():
+        raise ConfigError(f"{out} holds a finished job already; give another out= or remove it")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _train(config: FinetuneConfig, data: FoldData, encoder: FrameEncoder, log: Log) -> Outcome:
+    if config.task == "aunce":
+        return train_aunce(data, encoder, config.aunce, config.augment, config.seed, log)
+    return train_intensity(data, encoder, config.intensity, config.augment, config.seed, log)
+
+
+def _save(config: FinetuneConfig, data: FoldData, outcome: Outcome, result: dict[str, Any]) -> None:
+    thresholds = None if outcome.threshold_A is None else outcome.threshold_A.tolist()
+    facts = {
+        "task": config.task,
+        "aus": list(data.target.aus),
+        "heads": outcome.heads,
+        "thresholds": thresholds,
+        "recipe": to_dict(data.tracks.manifest.recipe),
+        "training_data": result["data"],
+        "protocol": result["protocol"],
+        "seed": config.seed,
+        "init": {name: result["init"].get(name) for name in ("init", "source", "trained_on", "step")},
+        "test_scores": result["test"]["honest"],
+    }
+    save_model(config.out / "model", outcome.model, facts)
+    (config.out / "config.yaml").write_text(dump(config))
+    write_results(config.out, result, outcome, data.target)
+
+
+def _rates(stages: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {
+        name: {**stage, "images_per_second": stage["images"] / max(stage["seconds"], 1e-9)}
+        for name, stage in stages.items()
+    }

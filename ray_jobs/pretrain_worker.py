@@ -1,0 +1,45 @@
+"""What each rank of a pretraining job runs.
+
+A module of its own: Ray sends a script's own functions by value, and an imported module's by name.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray.train
+
+from pretrain.config import from_dict
+from pretrain.tracking import MlflowTracker, NoTracker, Tracker
+from pretrain.train import PretrainConfig, train
+from pretrain.world import join_group
+from ray_jobs.cluster import ClusterConfig
+from ray_jobs.runs import TrackingConfig
+
+
+@dataclass(frozen=True)
+class PretrainJob(PretrainConfig):
+    """A pretraining run and the cluster it runs on."""
+
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+def worker(content: dict[str, Any]) -> None:
+    """Train as one rank of Ray's process group."""
+    job = from_dict(PretrainJob, content["job"])
+    world = join_group()
+    tracker: Tracker = NoTracker()
+    if world.rank == 0:
+        spool = Path(tempfile.mkdtemp(prefix="facscale-metrics-")) / "metrics.jsonl"
+        tracker = MlflowTracker(spool, job.tracking.uri, content["mlflow_run_id"])
+
+    def report(step: int, metrics: Mapping[str, float]) -> None:
+        ray.train.report({"step": step, **metrics})
+
+    try:
+        train(job, world, tracker, {"mlflow_run_id": content["mlflow_run_id"]}, report)
+    finally:
+        tracker.finish()

@@ -1,0 +1,169 @@
+"""What a pack is asked to do, written beside the set: another request on the same url is refused by name."""
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+
+from shards import storage
+from shards.errors import ManifestMismatchError
+from shards.layouts.layout import Layout, Listing, Source
+from shards.pack.align import RECIPE_NAME, RECIPE_VERSION, TEMPLATE
+from shards.pack.detect import Detector
+from shards.pack.encode import JPEG_QUALITY, JPEG_SUBSAMPLING
+from shards.pack.spool import video_hash
+from shards.schema import FORMAT_VERSION, CropRecipe, Failure, digest_of
+
+JOB_NAME = "pack.json"
+SAMPLED_BYTES = 64 * 1024
+"""Read from both ends of a video to know it again; its size is compared as well."""
+NAMED_DIFFERENCES = 8
+
+
+@dataclass(frozen=True)
+class PackConfig:
+    """A pack: which videos, how they are laid out, how they become samples, and where to."""
+
+    source: Path
+    url: str
+    layout: str
+    namespace: str = ""
+    """Part of every key and of every person's hash; the layout's name if empty."""
+    size: int = 224
+    """Pixels of a crop's side."""
+    workers: int = 0
+    """Processes; 0 is one for each core that this process may use."""
+    videos_per_unit: int = 32
+    frames_per_sample: int = 64
+    detect_every: int = 5
+    max_shard_bytes: int = 256 * 2**20
+    max_shard_samples: int = 10_000
+    spool: Path | None = None
+    """Local room for encoded frames; the system's temporary folder if None."""
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            *(("size", 16), ("workers", 0), ("videos_per_unit", 1), ("frames_per_sample", 8)),
+            *(("detect_every", 1), ("max_shard_bytes", 1), ("max_shard_samples", 1)),
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} needs at least {least}, found {getattr(self, name)}")
+
+    @property
+    def set_namespace(self) -> str:
+        return self.namespace or self.layout
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide a set's bytes."""
+    packages = ("av", "numpy", "pyarrow", "simplejpeg")
+    found = {name: importlib.metadata.version(name) for name in packages}
+    codec = ".".join(map(str, av.library_versions["libavcodec"]))
+    return dict(sorted({**found, "opencv": cv2.__version__, "libavcodec": codec}.items()))
+
+
+def recipe_of(config: PackConfig, detector: Detector) -> CropRecipe:
+    """How this pack makes crops."""
+    return CropRecipe(
+        name=RECIPE_NAME,
+        version=RECIPE_VERSION,
+        size=config.size,
+        detector=detector.name,
+        detector_sha256=detector.sha256,
+        template=TEMPLATE,
+        detect_every=config.detect_every,
+        jpeg_quality=JPEG_QUALITY,
+        jpeg_subsampling=JPEG_SUBSAMPLING,
+    )
+
+
+def fingerprint(source: Source) -> str:
+    """Tells a video and its labels from others: size and both ends of the video, all of the label files."""
+    digest = hashlib.sha256()
+    total = source.path.stat().st_size
+    with source.path.open("rb") as file:
+        digest.update(file.read(SAMPLED_BYTES))
+        file.seek(max(0, total - SAMPLED_BYTES))
+        digest.update(file.read(SAMPLED_BYTES))
+    labels = [hashlib.sha256(path.read_bytes()).hexdigest() for path in source.label_files]
+    facts = [total, digest.hexdigest(), source.identity, source.activity, source.first_frame, labels]
+    return digest_of([*facts, [asdict(failure) for failure in source.failures]])[:16]
+
+
+def describe(config: PackConfig, layout: Layout, listing: Listing, recipe: CropRecipe) -> dict[str, Any]:
+    """All that decides the set's bytes, as kept in `pack.json`."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "settings": {
+            "layout": layout.name,
+            "namespace": config.set_namespace,
+            "videos_per_unit": config.videos_per_unit,
+            "frames_per_sample": config.frames_per_sample,
+            "max_shard_bytes": config.max_shard_bytes,
+            "max_shard_samples": config.max_shard_samples,
+            "recipe": asdict(recipe),
+        },
+        "versions": versions(),
+        "sources": {source.video_id: fingerprint(source) for source in listing.sources},
+        "other_files": digest_of([asdict(failure) for failure in listing.failures])[:16],
+    }
+
+
+def claim(url: str, wanted: dict[str, Any], finished: bool) -> None:
+    """Write down what this pack does, or check that the set at `url` was begun by an equal one.
+
+    A finished set may have been made by other versions: nothing is written to it.
+
+    Raises:
+        ManifestMismatchError: it differs; names every difference.
+    """
+    target = storage.join(url, JOB_NAME)
+    content = (json.dumps(wanted, sort_keys=True, indent=1) + "\n").encode()
+    if storage.write_if_absent(target, content):
+        return
+    found = json.loads(storage.read_bytes(target))
+    names = [name for name in wanted if name not in ("sources", "versions")] + ["versions"] * (not finished)
+    differences = [line for name in names for line in _compare(name, found.get(name), wanted[name])]
+    differences += _compare_sources(found.get("sources", {}), wanted["sources"])
+    if differences:
+        shown = "; ".join(differences[:NAMED_DIFFERENCES])
+        if len(differences) > NAMED_DIFFERENCES:
+            shown += f"; and {len(differences) - NAMED_DIFFERENCES} more"
+        raise ManifestMismatchError(
+            f"{url} holds a set of other input or settings: {shown}. Pack to another url, or remove that set"
+        )
+
+
+def _compare(name: str, there: Any, here: Any) -> list[str]:
+    if isinstance(there, dict) and isinstance(here, dict):
+        parts = sorted(there.keys() | here.keys())
+        return [line for part in parts for line in _compare(part, there.get(part), here.get(part))]
+    return [] if there == here else [f"{name} is {there} there and {here} here"]
+
+
+def _compare_sources(there: dict[str, str], here: dict[str, str]) -> list[str]:
+    changed = sorted(name for name in there.keys() & here.keys() if there[name] != here[name])
+    lines = [f"video or labels of {name} changed" for name in changed]
+    lines += [f"video {name} is new" for name in sorted(here.keys() - there.keys())]
+    return lines + [f"video {name} is gone" for name in sorted(there.keys() - here.keys())]
+
+
+def assign(listing: Listing, config: PackConfig) -> dict[str, tuple[list[Source], list[Failure]]]:
+    """Sources and loose failures by unit; each goes by a hash of its own name, whatever else there is."""
+    count = -(-len(listing.sources) // config.videos_per_unit)
+    units: dict[str, tuple[list[Source], list[Failure]]] = {}
+
+    def unit_of(name: str) -> tuple[list[Source], list[Failure]]:
+        number = int(video_hash(config.set_namespace, name), 16) % count
+        return units.setdefault(f"{number:05d}", ([], []))
+
+    for source in listing.sources:
+        unit_of(source.video_id)[0].append(source)
+    for failure in listing.failures:
+        unit_of(failure.source)[1].append(failure)
+    return dict(sorted(units.items()))

@@ -1,0 +1,43 @@
+"""Real servers, started once and only when a test asks, and a place of its own in them for each test."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.services import ObjectStore, TrackingServer
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """An S3 store; a test that talks to it asks for `bucket_url`."""
+    with ObjectStore(tmp_path_factory.mktemp("object-store")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def tracking_server(
+    object_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TrackingServer]:
+    """An MLflow server that keeps its artifacts in the object store."""
+    folder = tmp_path_factory.mktemp("tracking-server")
+    with TrackingServer(folder, f"{object_store.url}/mlflow", object_store.environment) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket_url(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty place in the object store, with the environment that reaches it."""
+    for name, value in object_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return f"{object_store.url}/{secrets.token_hex(8)}"
+
+
+@pytest.fixture(params=["local", "s3"])
+def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty place, once in a folder and once in the object store."""
+    if request.param == "local":
+        return str(tmp_path / "store")
+    url: str = request.getfixturevalue("bucket_url")
+    return url

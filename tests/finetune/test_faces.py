@@ -1,0 +1,49 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from finetune.faces import PIECE_FRAMES, FramesSeen, face_pieces, refuse_other_recipe
+from pretrain.config import ConfigError
+from shards.batch import ClipSpec
+from shards.errors import ShardError
+from shards.pack.job import PackConfig
+from shards.pack.pack import pack
+from shards.plan import EvaluationPlan
+from shards.reader import StreamConfig
+from shards.stream import stream_clips
+from shards.tracks import load_tracks
+
+
+def test_frames_equal_those_that_packing_stores(face_video, real_recipe, tmp_path):
+    """A model must see the same pixels in use as in training."""
+    url = str(tmp_path / "set")
+    pack(PackConfig(face_video.parent.parent, url, "disfa", size=real_recipe.size, workers=1))
+    tracks = load_tracks(url)
+    assert tracks.manifest.recipe.digest == real_recipe.digest
+    plan = EvaluationPlan(tracks.columns, ClipSpec(64, whole=True), 1)
+    _, clips = next(stream_clips(tracks, plan, StreamConfig()))
+    seen = FramesSeen()
+    pieces = list(face_pieces(face_video, real_recipe, seen))
+    frames = np.concatenate([piece.frames_THWC for piece in pieces])
+    assert seen.count == len(frames) == 30
+    np.testing.assert_array_equal(frames, clips.frames_BTHWC[0, :30])
+    assert [piece.last for piece in pieces] == [True]
+    assert PIECE_FRAMES >= 30
+
+
+def test_long_tracks_come_in_pieces(face_video, real_recipe, monkeypatch):
+    monkeypatch.setattr("finetune.faces.PIECE_FRAMES", 8)
+    pieces = list(face_pieces(face_video, real_recipe, FramesSeen()))
+    assert [len(piece.frames) for piece in pieces] == [8, 8, 8, 6]
+    assert [piece.last for piece in pieces] == [False, False, False, True]
+    assert [number for piece in pieces for number in piece.frame_number] == list(range(30))
+
+
+def test_messages(real_recipe, tmp_path):
+    refuse_other_recipe(real_recipe)
+    with pytest.raises(ConfigError, match=r"cropped in another way.* version: model 9, here 1"):
+        refuse_other_recipe(replace(real_recipe, version=9))
+    (tmp_path / "a.mp4").write_text("no video")
+    with pytest.raises(ShardError, match="not_a_video"):
+        list(face_pieces(tmp_path / "a.mp4", real_recipe, FramesSeen()))

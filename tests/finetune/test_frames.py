@@ -1,0 +1,73 @@
+import numpy as np
+import torch
+
+from finetune.frames import rounds_of, run_frames
+from finetune.models import IntensityRegressor
+from finetune.protocols import DISFA
+from finetune.targets import make_target
+from pretrain.models.encoder import FrameEncoder
+from shards.tracks import load_tracks
+
+
+def test_every_frame_once_with_its_label(toy_set):
+    tracks = load_tracks(toy_set)
+    target = make_target("intensity", DISFA, tracks.manifest)
+
+    def brightness(frames_BTCHW, num_frames_B, state):
+        return frames_BTCHW.mean(dim=(2, 3, 4)).unsqueeze(2), None
+
+    table = run_frames(brightness, tracks, range(len(tracks)), target, image_size=32, batch=5)
+    assert len(table) == int(tracks.num_frames.sum())
+    assert len(set(zip(table.key_F, table.frame_index_F, strict=True))) == len(table)
+    assert table.label_FA.shape == (len(table), 12)
+    assert table.unreadable == {}
+    # Brighter where more AUs are on: pixels and labels belong together.
+    for person in set(table.person_F):
+        mine = np.array([p == person for p in table.person_F])
+        strength = table.label_FA[mine].sum(1)
+        assert np.corrcoef(table.value_F[mine, 0], strength)[0, 1] > 0.9
+
+
+def test_rounds_hold_one_piece_of_each_track(toy_set):
+    tracks = load_tracks(toy_set)
+    rounds = rounds_of(tracks, range(len(tracks)))
+    assert [len(rows) for rows in rounds] == [6, 6]
+    assert all(set(tracks.piece[rows]) == {number} for number, rows in enumerate(rounds))
+
+
+def test_carried_state_equals_the_whole_track_at_once(toy_set, tiny_encoder):
+    tracks = load_tracks(toy_set)
+    target = make_target("intensity", DISFA, tracks.manifest)
+    torch.manual_seed(0)
+    model = IntensityRegressor(FrameEncoder(tiny_encoder), 12, hidden=8, width=8).eval()
+    rows = tracks.rows_of({"SN002"}).tolist()
+    table = run_frames(model.infer, tracks, rows, target, image_size=32, batch=1)
+    pixels = {}
+
+    def keep(frames_BTCHW, num_frames_B, state):
+        pixels[len(pixels)] = frames_BTCHW[:, : int(num_frames_B[0])]
+        return frames_BTCHW[:, :, 0, 0], None
+
+    run_frames(keep, tracks, rows, target, image_size=32, batch=1)
+    with torch.no_grad():
+        whole_1TA, _ = model.infer(torch.cat([pixels[0], pixels[1]], dim=1), None, None)
+    np.testing.assert_allclose(table.value_F, whole_1TA[0].numpy(), atol=1e-5)
+
+
+def test_an_unreadable_sample_is_named_and_counts_nowhere(make_set, tmp_path):
+    tracks = load_tracks(make_set(tmp_path / "set"))
+    place = tracks.frames_of(0)
+    shard = tmp_path / "set" / tracks.shards[0]
+    content = bytearray(shard.read_bytes())
+    start = int(tracks.frame_offset[place][0])
+    content[start : start + 40] = bytes(40)
+    shard.write_bytes(bytes(content))
+    target = make_target("intensity", DISFA, tracks.manifest)
+
+    def zeros(frames_BTCHW, num_frames_B, state):
+        return torch.zeros(*frames_BTCHW.shape[:2], 1), None
+
+    table = run_frames(zeros, tracks, range(len(tracks)), target, image_size=32)
+    assert list(table.unreadable) == [f"{tracks.url}/{tracks.shards[0]}#{tracks.keys[0]}"]
+    assert tracks.keys[0] not in table.key_F
+    assert len(table) == int(tracks.num_frames.sum()) - int(tracks.num_frames[0])

@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from finetune.models import AuDetector, IntensityRegressor, LinearBlock
+from pretrain.models.encoder import FrameEncoder
+
+
+@pytest.fixture
+def encoder(tiny_encoder):
+    torch.manual_seed(0)
+    return FrameEncoder(tiny_encoder)
+
+
+def test_vectors_are_unit_per_au_and_do_not_depend_on_the_batch(encoder):
+    model = AuDetector(encoder, 3, 8)
+    frames_NCHW = torch.rand(5, 3, 32, 32)
+    vectors_NAV = model.vectors(frames_NCHW)
+    assert vectors_NAV.shape == (5, 3, 8)
+    torch.testing.assert_close(vectors_NAV.norm(dim=2), torch.ones(5, 3))
+    torch.testing.assert_close(model.vectors(frames_NCHW[:1]), vectors_NAV[:1], atol=1e-5, rtol=1e-4)
+
+
+def test_linear_block_equals_a_linear_norm_relu_for_each_au():
+    torch.manual_seed(0)
+    block = LinearBlock(4, 6, 2)
+    tokens_NSD = torch.randn(3, 5, 4)
+    for au in range(2):
+        mixed = torch.nn.functional.layer_norm(tokens_NSD @ block.weight_ADV[au], (6,))
+        torch.testing.assert_close(block(tokens_NSD)[:, :, au], mixed.relu(), atol=1e-5, rtol=1e-4)
+
+
+def test_values_lie_in_their_units(encoder):
+    frames_BTCHW = torch.rand(2, 3, 3, 32, 32)
+    probability_BTA, state = AuDetector(encoder, 2, 8).infer(frames_BTCHW, None, None)
+    assert probability_BTA.shape == (2, 3, 2)
+    assert ((probability_BTA >= 0) & (probability_BTA <= 1)).all()
+    assert state is None
+    regressor = IntensityRegressor(encoder, 2, 8, 8)
+    with torch.no_grad():
+        regressor.head[-1].bias.copy_(torch.tensor([9.0, -9.0]))
+    value_BTA, state_BH = regressor.infer(frames_BTCHW, None, None)
+    assert (value_BTA[..., 0] == 5).all()
+    assert (value_BTA[..., 1] == 0).all()
+    assert state_BH.shape == (2, 8)

@@ -1,0 +1,185 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import webdataset as wds
+
+from shards import storage
+from shards.errors import ManifestMismatchError, ShardError
+from shards.index import read_index
+from shards.pack import pack as pack_module
+from shards.pack.pack import PackConfig, Progress, pack
+from shards.verify import verify
+from tests.clips import face_frames, flat_frames, write_sound, write_video
+
+PACKS = """
+import sys
+from pathlib import Path
+from shards.pack.pack import PackConfig, pack
+if __name__ == "__main__":
+    source, url, spool = sys.argv[1:]
+    more = {"size": 48, "workers": 2, "videos_per_unit": 1, "frames_per_sample": 16}
+    config = PackConfig(Path(source), url, "folder", spool=Path(spool), **more)
+    pack(config)
+"""
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three people and everything that gives nothing."""
+    root = tmp_path_factory.mktemp("videos")
+    frames = face_frames(60)
+    write_video(root / "ann" / "1.mp4", frames[:40])
+    write_video(root / "ann" / "2.mp4", frames[20:])
+    write_video(root / "bob" / "1.avi", [frame[:, ::-1] for frame in frames])
+    write_video(root / "cut.avi", frames)
+    whole = (root / "cut.avi").read_bytes()
+    (root / "cut.avi").write_bytes(whole[: len(whole) // 2])
+    write_video(root / "flat.mp4", flat_frames(12))
+    write_video(root / "brief.mp4", [*frames[:6], *flat_frames(6)])
+    write_sound(root / "sound.wav").rename(root / "sound.mp4")
+    (root / "zero.mp4").touch()
+    (root / "garbage.mp4").write_bytes(np.random.default_rng(0).bytes(5_000))
+    (root / "notes.txt").write_text("no video")
+    return root
+
+
+@pytest.fixture
+def config(videos: Path, tmp_path: Path) -> PackConfig:
+    return PackConfig(
+        videos,
+        str(tmp_path / "set"),
+        "folder",
+        size=48,
+        workers=2,
+        videos_per_unit=3,
+        frames_per_sample=16,
+        spool=tmp_path / "spool",
+    )
+
+
+def files(url: str) -> dict[str, bytes]:
+    return {name: storage.read_bytes(storage.join(url, name)) for name in storage.list_names(url)}
+
+
+def test_every_file_is_accounted_for(config: PackConfig, any_url: str) -> None:
+    config = dataclasses.replace(config, url=any_url)
+    seen: list[int] = []
+    manifest = pack(config, lambda progress: seen.append(progress.videos_done))
+    assert seen[0] == 0
+    assert seen[-1] == 9
+    assert verify(config.url, deep=True).problems == []
+    assert manifest.totals.videos == 4
+    assert manifest.totals.identities == 3
+    ledger = [
+        json.loads(line)
+        for entry in manifest.failures
+        for line in storage.read_bytes(storage.join(config.url, entry.name)).splitlines()
+    ]
+    reasons = {line["source"]: line["reason"] for line in ledger}
+    assert reasons.pop("cut.avi") in ("truncated", "decode_error")
+    assert reasons == {
+        "flat.mp4": "no_face",
+        "brief.mp4": "too_short",
+        "sound.mp4": "no_video_stream",
+        "zero.mp4": "empty_file",
+        "garbage.mp4": "not_a_video",
+        "notes.txt": "unknown_file",
+    }
+    assert manifest.totals.failures == dict(Counter(line["reason"] for line in ledger))
+    assert list(config.spool.iterdir()) == []  # type: ignore[union-attr]
+    rows = read_index(config.url, manifest)
+    assert {row.identity for row in rows} == {"ann", "bob", "cut.avi"}
+    assert all("ann" not in row.key for row in rows)
+
+
+def test_any_number_of_workers_gives_equal_bytes(config: PackConfig, tmp_path: Path) -> None:
+    one = dataclasses.replace(config, url=str(tmp_path / "one"), workers=1)
+    assert pack(config).digest == pack(one).digest
+    assert files(config.url) == files(one.url)
+
+
+def test_webdataset_reads_the_set(config: PackConfig) -> None:
+    manifest = pack(config)
+    shards = [storage.join(config.url, entry.name) for entry in manifest.shards]
+    found = list(wds.WebDataset(shards, shardshuffle=False))
+    assert [one["__key__"] for one in found] == [row.key for row in read_index(config.url, manifest)]
+    facts = json.loads(found[0]["json"])
+    assert facts["recipe_digest"] == manifest.recipe_digest
+    assert len(facts["landmarks"]) == facts["num_frames"] == len(facts["score"])
+
+
+def test_a_finished_set_is_left_alone(config: PackConfig) -> None:
+    first = pack(config)
+    before = {path: path.stat().st_mtime_ns for path in Path(config.url).rglob("*")}
+    notes: list[str] = []
+    again = pack(config, lambda progress: notes.append(progress.note))
+    assert again.digest == first.digest
+    assert notes == ["finished before; nothing to do"]
+    assert {path: path.stat().st_mtime_ns for path in Path(config.url).rglob("*")} == before
+    with pytest.raises(ManifestMismatchError, match="size is 48 there and 64 here"):
+        pack(dataclasses.replace(config, size=64))
+
+
+def test_missing_units_are_made_again(config: PackConfig) -> None:
+    pack(config)
+    whole = files(config.url)
+    lost = sorted(name for name in whole if name.startswith("index/"))[0]
+    for name in ("manifest.json", lost):
+        storage.delete(storage.join(config.url, name))
+    notes: list[Progress] = []
+    pack(config, lambda progress: notes.append(dataclasses.replace(progress)))
+    assert notes[0].note.startswith("goes on with 1 of ")
+    assert files(config.url) == whole
+
+
+@pytest.mark.parametrize("uploads", [1, 4])
+def test_killed_and_continued_is_the_same_set(
+    config: PackConfig, videos: Path, tmp_path: Path, bucket_url: str, uploads: int
+) -> None:
+    whole = dataclasses.replace(config, url=f"{bucket_url}/whole", videos_per_unit=1)
+    digest = pack(whole).digest
+    url = f"{bucket_url}/killed"
+    process = subprocess.Popen([sys.executable, "-c", PACKS, str(videos), url, str(tmp_path / "spool")])
+    while len(storage.list_names(url)) <= uploads and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not storage.exists(storage.join(url, "manifest.json"))
+    assert pack(dataclasses.replace(whole, url=url)).digest == digest
+    assert files(url) == files(whole.url)
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def kill_process(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_crashing_codec_costs_one_file(config: PackConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tasks(self: pack_module._Run, units: object) -> object:
+        for task in original(self, units):  # type: ignore[arg-type]
+            crashes = task.arguments[0].source.video_id == "ann/1.mp4"
+            yield dataclasses.replace(task, function=kill_process) if crashes else task
+
+    original = pack_module._Run._videos
+    monkeypatch.setattr(pack_module._Run, "_videos", tasks)
+    manifest = pack(config)
+    assert manifest.totals.failures["crashed"] == 1
+    assert verify(config.url).problems == []
+    assert {row.video for row in read_index(config.url, manifest)} == {"ann/2.mp4", "bob/1.avi", "cut.avi"}
+
+
+def test_wrong_requests(config: PackConfig, tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match="did you mean 'folder'"):
+        pack(dataclasses.replace(config, layout="folders"))
+    with pytest.raises(ShardError, match="is not a folder"):
+        pack(dataclasses.replace(config, source=tmp_path / "nothing"))
+    assert not Path(config.url).exists()
