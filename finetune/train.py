@@ -80,7 +80,15 @@ def run(config: FinetuneConfig, log: Log) -> dict[str, Any]:
             "pack larger crops or set encoder.image_size"
         )
     outcome = _train(config, data, encoder, log)
-    result: dict[str, Any] = {
+    result = _result(config, data, outcome, init)
+    result["seconds"] = time.monotonic() - started
+    _save(config, data, outcome, result)
+    return result
+
+
+def _result(config: FinetuneConfig, data: FoldData, outcome: Outcome, init: dict[str, Any]) -> dict[str, Any]:
+    manifest = data.tracks.manifest
+    return {
         "format_version": RESULT_FORMAT,
         "task": config.task,
         "aus": list(data.target.aus),
@@ -101,11 +109,8 @@ def run(config: FinetuneConfig, log: Log) -> dict[str, Any]:
         "facts": {name: fact for name, fact in outcome.facts.items() if name != "labelled_frames"},
         "unreadable": {**outcome.validation.unreadable, **outcome.test.unreadable},
         "stages": _rates(outcome.stages),
-        "seconds": time.monotonic() - started,
         "config": to_dict(config),
     }
-    _save(config, data, outcome, result)
-    return result
 
 
 def _claim(out: Path) -> None:

@@ -5,6 +5,7 @@ Only global rank 0 tracks. The launcher creates the MLflow run; a resumed attemp
 
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -13,8 +14,8 @@ from typing import Any, Protocol
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 5.0
-BATCH = 500
-"""Metrics per request; MLflow takes at most 1,000."""
+LINES, BATCH = 50, 1000
+"""Lines of the spool per advance, and metrics per request, of which MLflow takes no more."""
 
 
 class Tracker(Protocol):
@@ -38,10 +39,10 @@ class NoTracker:
 class SpoolTracker:
     """Writes a local JSON-lines file and nothing else."""
 
-    def __init__(self, spool: Path) -> None:
-        spool.parent.mkdir(parents=True, exist_ok=True)
-        self.spool = spool
-        self._file = spool.open("a", buffering=1)
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = path.open("a", buffering=1)
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         line = {"step": step, "time_ms": round(time.time() * 1000), "metrics": dict(metrics)}
@@ -52,28 +53,37 @@ class SpoolTracker:
 
 
 class MlflowTracker:
-    """Replays the spool to an MLflow run from a background thread."""
+    """Replays the spool to an MLflow run from a background thread.
+
+    Repeating a request whose answer was lost does no harm: the server keeps one of equal entries.
+    """
 
     def __init__(self, spool: Path, tracking_uri: str, run_id: str, grace_seconds: float = 30.0) -> None:
         """`grace_seconds`: how long `finish` waits for a server that does not answer."""
+        # MLflow's own retries double their pauses up to two minutes; a server that is back would wait.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         self._spool = SpoolTracker(spool)
         self._uri, self._run_id, self._grace_seconds = tracking_uri, run_id, grace_seconds
         self._position = spool.stat().st_size
-        self._stop = threading.Event()
+        self._news, self._finishing = threading.Event(), threading.Event()
+        self._deadline = float("inf")
         self._thread = threading.Thread(target=self._replay, name="mlflow", daemon=True)
         self._thread.start()
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         self._spool.log(metrics, step)
+        self._news.set()
 
     def finish(self) -> None:
         """Send what is left; what cannot be sent stays in the spool file, and that is said."""
         self._spool.finish()
-        self._stop.set()
+        self._deadline = time.monotonic() + self._grace_seconds
+        self._finishing.set()
+        self._news.set()
         self._thread.join(self._grace_seconds)
-        if self._thread.is_alive() or self._position < self._spool.spool.stat().st_size:
+        if self._thread.is_alive() or self._position < self._spool.path.stat().st_size:
             logger.warning(
-                "MLflow at %s did not take all metrics; they are in %s", self._uri, self._spool.spool
+                "MLflow at %s did not take all metrics; they are in %s", self._uri, self._spool.path
             )
 
     def _replay(self) -> None:
@@ -81,34 +91,37 @@ class MlflowTracker:
         from mlflow.tracking import MlflowClient
 
         client = MlflowClient(self._uri)
-        deadline = float("inf")
-        while True:
-            stopping = self._stop.is_set()
-            if stopping and deadline == float("inf"):
-                deadline = time.monotonic() + self._grace_seconds
+        answers = True
+        while time.monotonic() < self._deadline:
+            self._news.wait()
+            self._news.clear()
+            last = self._finishing.is_set()
             try:
                 self._send(client)
-                if stopping:
+                if last:
                     return
-                self._stop.wait(1.0)
+                answers = True
             except (MlflowException, OSError) as error:
-                logger.info("MLflow at %s: %s; trying again", self._uri, error)
-                if time.monotonic() > deadline:
-                    return
-                self._stop.wait(RETRY_SECONDS) if not stopping else time.sleep(1.0)
+                if answers:
+                    logger.warning("MLflow at %s: %s; metrics wait in %s", self._uri, error, self._spool.path)
+                answers = False
+                self._news.set()
+                time.sleep(1.0) if last else self._finishing.wait(RETRY_SECONDS)
 
     def _send(self, client: Any) -> None:
         from mlflow.entities import Metric
 
-        with self._spool.spool.open() as file:
+        with self._spool.path.open("rb") as file:
             file.seek(self._position)
-            while lines := [line for line in (file.readline() for _ in range(20)) if line.endswith("\n")]:
-                entries = [json.loads(line) for line in lines]
-                metrics = [
-                    Metric(name, value, entry["time_ms"], entry["step"])
-                    for entry in entries
-                    for name, value in entry["metrics"].items()
-                ]
-                for start in range(0, len(metrics), BATCH):
-                    client.log_batch(self._run_id, metrics=metrics[start : start + BATCH])
-                self._position += sum(len(line.encode()) for line in lines)
+            lines = [line for line in file if line.endswith(b"\n")]
+        for first in range(0, len(lines), LINES):
+            chunk = lines[first : first + LINES]
+            entries = [json.loads(line) for line in chunk]
+            metrics = [
+                Metric(name, value, entry["time_ms"], entry["step"])
+                for entry in entries
+                for name, value in entry["metrics"].items()
+            ]
+            for start in range(0, len(metrics), BATCH):
+                client.log_batch(self._run_id, metrics=metrics[start : start + BATCH])
+            self._position += sum(map(len, chunk))

@@ -3,6 +3,7 @@
 A module of its own: Ray sends a script's own functions by value, and an imported module's by name.
 """
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ class PretrainJob(PretrainConfig):
 
 def worker(content: dict[str, Any]) -> None:
     """Train as one rank of Ray's process group."""
+    # Ray would print every report; progress is printed by the loop itself.
+    logging.getLogger("ray.train").setLevel(logging.WARNING)
     job = from_dict(PretrainJob, content["job"])
     world = join_group()
     tracker: Tracker = NoTracker()

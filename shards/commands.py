@@ -150,6 +150,43 @@ def _verify(args: argparse.Namespace) -> int:
     return 1 if report.problems else 0
 
 
+def _order_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="shard set")
+    parser.add_argument("--global-batch", type=int, required=True, metavar="G", help="clips per step")
+    parser.add_argument("--ranks", type=int, default=1, metavar="R", help="readers that share each step")
+    parser.add_argument("--workers", type=int, default=2, metavar="W", help="threads of each reader")
+    parser.add_argument("--start-step", type=int, default=0, metavar="K")
+    parser.add_argument("--steps", type=int, required=True, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all frames' names and pixel digests")
+
+
+def _order(args: argparse.Namespace) -> int:
+    import json
+
+    from shards.order import OrderRequest, order
+
+    with checked():
+        steps = list(
+            order(
+                OrderRequest(
+                    args.url,
+                    args.global_batch,
+                    args.ranks,
+                    args.workers,
+                    args.start_step,
+                    args.steps,
+                    args.seed,
+                )
+            )
+        )
+    for step in steps:
+        say(f"step {step['step']}: {len(step['frames'])} frames, pixels {step['pixels_sha256'][:16]}")
+    if args.json is not None:
+        args.json.write_text(json.dumps({"steps": steps}) + "\n")
+    return 0
+
+
 COMMANDS = [
     Command(
         "generate",
@@ -171,5 +208,12 @@ COMMANDS = [
         "python -m shards verify s3://bucket/disfa --deep",
         _verify_arguments,
         _verify,
+    ),
+    Command(
+        "order",
+        "stream a set as training would, and print what comes when",
+        "python -m shards order s3://bucket/voxceleb --global-batch 32 --ranks 4 --steps 10",
+        _order_arguments,
+        _order,
     ),
 ]

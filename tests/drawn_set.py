@@ -31,7 +31,8 @@ def draw(person: int, frame: int, size: int) -> bytes:
     inside = (x - centre[0]) ** 2 + (y - centre[1]) ** 2 < (size / 6) ** 2
     colour = np.random.default_rng(person).integers(0, 255, (2, 3))
     pixels = np.where(inside[..., None], colour[0], colour[1]).astype(np.uint8)
-    return simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=95, colorsubsampling="420")
+    encoded: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=95, colorsubsampling="420")
+    return encoded
 
 
 def write_set(
@@ -55,7 +56,7 @@ def write_set(
         rows = []
         with ShardWriter(folder, unit, max_bytes=2**20, max_samples=4) as writer:
             for number in range(unit_number, people * samples_per_person, units):
-                rows.append(writer.add(_sample(number, number % people, frames, size, labelled)))
+                rows.append(writer.add(_sample(number, number % people, frames, size, labelled, recipe)))
         for entry in writer.shards:
             storage.write_file(storage.join(url, entry.name), folder / entry.name)
         empty = FileEntry(failures_name(unit), 0, 0, hashlib.sha256(b"").hexdigest())
@@ -84,7 +85,7 @@ def write_set(
     return manifest
 
 
-def _sample(number: int, person: int, frames: int, size: int, labelled: bool) -> Sample:
+def _sample(number: int, person: int, frames: int, size: int, labelled: bool, recipe: CropRecipe) -> Sample:
     intensity_TA = np.random.default_rng(number).integers(-1, 6, (frames, len(AUS))).astype(np.int8)
     occurrence_TA = np.where(intensity_TA < 0, -1, intensity_TA >= 2).astype(np.int8)
     return Sample(
@@ -100,4 +101,5 @@ def _sample(number: int, person: int, frames: int, size: int, labelled: bool) ->
         frames=[draw(person, frame + 7 * number, size) for frame in range(frames)],
         occurrence_TA=occurrence_TA if labelled else None,
         intensity_TA=intensity_TA if labelled else None,
+        facts={"recipe_digest": recipe.digest},
     )

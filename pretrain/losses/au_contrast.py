@@ -65,15 +65,8 @@ def au_contrast_loss(
     if not include_self:
         positive_ANN = positive_ANN & ~torch.eye(num_vectors, dtype=torch.bool, device=score_ANN.device)
 
-    positive_score_ANN = score_ANN.masked_fill(~positive_ANN, LEFT_OUT)
-    count_AN = positive_ANN.sum(dim=2).clamp(min=1) if not divide_by_batch else torch.tensor(num_vectors)
-    own = torch.arange(num_vectors, device=score_ANN.device).roll(num_vectors // 2)
-    own_AN = score_ANN.gather(2, own.expand(len(score_ANN), num_vectors).unsqueeze(2)).squeeze(2)
-    log_positive_AN = torch.where(
-        kind_AN == MOST_SIMILAR,
-        positive_score_ANN.amax(dim=2),
-        torch.where(kind_AN == CLASS_MEAN, positive_score_ANN.logsumexp(dim=2) - torch.log(count_AN), own_AN),
-    )
+    count_AN = torch.tensor(num_vectors) if divide_by_batch else positive_ANN.sum(dim=2).clamp(min=1)
+    log_positive_AN = _log_positive(score_ANN, positive_ANN, count_AN, kind_AN)
     negative_score_ANN = (beta_AN.unsqueeze(2) * score_ANN).masked_fill(~both_ANN | same_ANN, LEFT_OUT)
     # Without negatives this is softplus(LEFT_OUT) = 0, with a zero gradient.
     loss_AN = F.softplus(negative_score_ANN.logsumexp(dim=2) - log_positive_AN)
@@ -81,6 +74,17 @@ def au_contrast_loss(
     loss_A = (loss_AN * weight_AN).sum(dim=1) / weight_AN.sum(dim=1).clamp(min=1)
     coded_A = labelled_AN.any(dim=1).float()
     return (loss_A * coded_A).sum() / coded_A.sum().clamp(min=1)
+
+
+def _log_positive(score_ANN: Tensor, positive_ANN: Tensor, count_AN: Tensor, kind_AN: Tensor) -> Tensor:
+    """Logarithm of pos_i of each anchor `(A, N)`, of the kind it takes."""
+    num_vectors = score_ANN.shape[2]
+    positive_score_ANN = score_ANN.masked_fill(~positive_ANN, LEFT_OUT)
+    own = torch.arange(num_vectors, device=score_ANN.device).roll(num_vectors // 2)
+    own_AN = score_ANN.gather(2, own.expand(len(score_ANN), num_vectors).unsqueeze(2)).squeeze(2)
+    mean_AN = positive_score_ANN.logsumexp(dim=2) - torch.log(count_AN)
+    rest_AN = torch.where(kind_AN == CLASS_MEAN, mean_AN, own_AN)
+    return torch.where(kind_AN == MOST_SIMILAR, positive_score_ANN.amax(dim=2), rest_AN)
 
 
 def _check(vectors_NAD: Tensor, label_NA: Tensor, kind_NA: Tensor, exponent_NA: Tensor) -> None:

@@ -3,8 +3,9 @@
 Axes: N frames, C channels, H W pixels, S spatial tokens, D features.
 """
 
+import difflib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,21 +18,42 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 FACTS_NAME = "facscale.json"
 
 
+DEFAULT_SETTINGS: dict[str, dict[str, Any]] = {
+    "convnext": {"hidden_sizes": [24, 48, 96, 192], "depths": [1, 1, 2, 1], "patch_size": 4}
+}
+"""For a config without settings. The ConvNeXt has 0.6 M parameters, for CPUs."""
+
+
 @dataclass(frozen=True)
 class EncoderConfig:
     """Which backbone, at which input size.
 
-    The default is a ConvNeXt of 0.6 M parameters for CPUs. It normalises by layer: batch statistics would
-    leak which frames of a batch belong together.
+    The default normalises by layer: batch statistics would leak which frames of a batch belong together.
     """
 
     model_type: str = "convnext"
     """`transformers` model type: convnext, vit, swin, resnet, dinov2, ..."""
-    settings: dict[str, Any] = field(
-        default_factory=lambda: {"hidden_sizes": [24, 48, 96, 192], "depths": [1, 1, 2, 1], "patch_size": 4}
-    )
-    """What differs from that type's default config."""
+    # Empty by default: layers of configs are merged, and one type's settings are wrong for another.
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What differs from the type's config in `transformers`; empty: see DEFAULT_SETTINGS."""
     image_size: int = 64
+
+    def __post_init__(self) -> None:
+        if self.image_size < 1:
+            raise ValueError(f"encoder.image_size must be at least 1, found {self.image_size}")
+        try:
+            known = set(AutoConfig.for_model(self.model_type).to_dict())
+        except ValueError as error:
+            raise ValueError(f"encoder.model_type={self.model_type!r} is unknown to transformers") from error
+        for name in self.settings:
+            if name == "image_size":
+                raise ValueError("encoder.settings.image_size belongs one level up: encoder.image_size")
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
+                raise ValueError(
+                    f"encoder.settings.{name} is unknown to transformers' {self.model_type}; {hint}"
+                )
 
 
 class FrameFeatures(NamedTuple):
@@ -39,6 +61,7 @@ class FrameFeatures(NamedTuple):
 
     pooled_ND: Tensor
     tokens_NSD: Tensor
+    """Places of the frame, row by row; a vision transformer's class and register tokens are left out."""
 
 
 class FrameEncoder(nn.Module):
@@ -48,27 +71,20 @@ class FrameEncoder(nn.Module):
     pixel_std: Tensor
 
     def __init__(self, config: EncoderConfig) -> None:
-        """Build with random weights from torch's global generator.
-
-        Raises:
-            ValueError: `transformers` has no such model type.
-        """
+        """Build with random weights from torch's global generator."""
         super().__init__()
-        self.config = config
-        settings = dict(config.settings)
-        if config.model_type not in ("convnext", "resnet"):
-            settings["image_size"] = config.image_size
-        try:
-            backbone_config = AutoConfig.for_model(config.model_type, **settings)
-        except ValueError as error:
-            raise ValueError(
-                f"encoder.model_type={config.model_type!r} is unknown to transformers"
-            ) from error
+        settings = config.settings or DEFAULT_SETTINGS.get(config.model_type, {})
+        self.config = replace(config, settings=settings)
+        backbone_config = AutoConfig.for_model(config.model_type, **settings)
+        if hasattr(backbone_config, "image_size"):
+            backbone_config.image_size = config.image_size
         self.backbone = AutoModel.from_config(backbone_config)
         self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         sizes = getattr(backbone_config, "hidden_sizes", None)
         self.dim = int(sizes[-1] if sizes else backbone_config.hidden_size)
+        patch = getattr(backbone_config, "patch_size", 1)
+        self._most_places = (config.image_size // patch) ** 2
 
     @property
     def dtype(self) -> torch.dtype:
@@ -80,7 +96,8 @@ class FrameEncoder(nn.Module):
         """Features of N float frames in 0..1, `image_size` pixels square."""
         output = self.backbone(pixel_values=(frames_NCHW - self.pixel_mean) / self.pixel_std)
         last = output.last_hidden_state
-        tokens_NSD = last.flatten(2).transpose(1, 2) if last.dim() == 4 else last
+        # Class and register tokens come first.
+        tokens_NSD = (last.flatten(2).transpose(1, 2) if last.dim() == 4 else last)[:, -self._most_places :]
         pooled = getattr(output, "pooler_output", None)
         pooled_ND = tokens_NSD.mean(dim=1) if pooled is None else pooled.flatten(1)
         return FrameFeatures(pooled_ND, tokens_NSD)
@@ -98,7 +115,7 @@ def save_encoder(encoder: FrameEncoder, folder: Path, facts: dict[str, Any]) -> 
 
 
 def load_encoder(folder: Path) -> tuple[FrameEncoder, dict[str, Any]]:
-    """The encoder that `save_encoder` wrote, and its facts.
+    """The encoder that `save_encoder` wrote, in its precision and evaluation mode, and its facts.
 
     Raises:
         FileNotFoundError: `folder` has no exported encoder.
@@ -109,4 +126,4 @@ def load_encoder(folder: Path) -> tuple[FrameEncoder, dict[str, Any]]:
     facts = json.loads(path.read_text())
     encoder = FrameEncoder(EncoderConfig(facts["model_type"], facts["settings"], facts["image_size"]))
     encoder.backbone = AutoModel.from_pretrained(folder, use_safetensors=True)
-    return encoder, facts
+    return encoder.to(encoder.dtype).eval(), facts

@@ -63,7 +63,7 @@ class YuNet:
     def detect(self, small_HW: NDArray[np.uint8]) -> list[Face]:
         size = (small_HW.shape[1], small_HW.shape[0])
         if self._network is None:
-            self._network = cv2.FaceDetectorYN.create(str(MODEL), "", size, KEEP_SCORE, OVERLAP, MOST_FACES)
+            self._network = _load(size)
         elif size != self._size:
             self._network.setInputSize(size)
         self._size = size
@@ -75,6 +75,15 @@ class YuNet:
         return [
             Face((row[0], row[1], row[2], row[3]), row[4:14].reshape(5, 2), float(row[14])) for row in ordered
         ]
+
+
+def _load(size: tuple[int, int]) -> cv2.FaceDetectorYN:
+    # OpenCV 5 warns on every load that this network has no choice of targets.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        return cv2.FaceDetectorYN.create(str(MODEL), "", size, KEEP_SCORE, OVERLAP, MOST_FACES)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 @cache

@@ -31,10 +31,8 @@ class Script:
         number = int(small_HW[0, 0])
         self.searched.append(number)
         shape_52 = np.array([[5, 15], [15, 15], [10, 20], [6, 25], [14, 25]])
-        return [
-            Face((x, 10.0, 20.0, 20.0), shape_52 + np.array([x, 0.0]), score)
-            for x, score in self.faces[number]
-        ]
+        box = (10.0, 20.0, 20.0)
+        return [Face((x, *box), shape_52 + np.array([x, 0.0]), score) for x, score in self.faces[number]]
 
 
 def pictures(count: int) -> list[Picture]:

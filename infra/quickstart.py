@@ -1,0 +1,280 @@
+"""The whole flow on one machine: videos -> S3 shards -> pretraining -> finetuning -> registry -> report.
+
+Run by infra/quickstart.sh. Everything it writes is below one run folder; the servers it starts listen on free
+loopback ports and end with it.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from infra.ray_head import RayHead
+from infra.server import ServiceError
+from infra.services import ObjectStore, TrackingServer
+from infra.stages import MemoryWatch, StageError, Stages, command, need, say
+from pretrain.config import ConfigError, Request, load
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVING_PYTHON = ROOT / ".venv-serving" / "bin" / "python"
+EXPECTED_SECONDS = {
+    "generate": 80.0,
+    "pack": 40.0,
+    "verify": 10.0,
+    "pretrain": 240.0,
+    "finetune": 200.0,
+    "predict": 20.0,
+    "report": 10.0,
+}
+MODELS = {"aunce": "au-detector", "intensity": "au-intensity"}
+
+
+@dataclass(frozen=True)
+class QuickstartConfig:
+    """Sizes of the run; the defaults take about ten minutes on two cores."""
+
+    people: int = 48
+    """Made-up people in the unlabelled set; the labelled one has DISFA's 27 subjects, who are others."""
+    seconds: float = 6.0
+    """Of each video."""
+    crop_pixels: int = 96
+    pretrain_steps: int = 400
+    pretrain_batch: int = 32
+    finetune: str = ""
+    """More key=value words for the finetuning jobs, separated by spaces."""
+    seed: int = 0
+
+
+class Quickstart:
+    """One run: its folder, its servers' environment and its stages."""
+
+    def __init__(self, config: QuickstartConfig, folder: Path) -> None:
+        self.config, self.folder = config, folder
+        self.stages = Stages(folder, EXPECTED_SECONDS)
+        self.environment: dict[str, str] = {}
+        self.store_url = self.tracking_uri = ""
+
+    @contextlib.contextmanager
+    def servers(self) -> Iterator[None]:
+        """S3, MLflow and Ray, ready; ended on the way out, whatever the way is."""
+        say("starting S3, MLflow and Ray on free loopback ports")
+        with ObjectStore(self.folder / "store") as store:
+            artifacts = f"{store.url}/mlflow"
+            with TrackingServer(self.folder / "tracking", artifacts, store.environment) as tracking:
+                environment = {**store.environment, "MLFLOW_TRACKING_URI": tracking.uri}
+                with RayHead(self.folder / "ray", environment) as ray:
+                    self.environment = {**environment, **ray.environment, "OMP_NUM_THREADS": "1"}
+                    self.store_url, self.tracking_uri = store.url, tracking.uri
+                    yield
+
+    def run(self) -> None:
+        """All stages that are not done."""
+        self.stages.run("generate", "videos", self._generate)
+        self.stages.run("pack", "frames", self._pack)
+        self.stages.run("verify", "frames", self._verify)
+        self.stages.run("pretrain", "clips", self._pretrain)
+        self.stages.run("finetune", "jobs", self._finetune)
+        self.stages.run("predict", "videos", self._predict)
+        self.stages.run("report", "pages", self._report)
+
+    def _python(self, log: str, *words: str, echo: bool = True) -> None:
+        command([sys.executable, *words], self.environment, self.folder / "logs" / f"{log}.log", echo)
+
+    def _submit(self, log: str, *words: str) -> None:
+        """A job through the Ray Jobs API, as on a cluster."""
+        ray = str(Path(sys.executable).with_name("ray"))
+        submit = [
+            "job",
+            "submit",
+            "--working-dir",
+            str(ROOT),
+            "--runtime-env",
+            str(ROOT / "infra/runtime_env.yaml"),
+        ]
+        command([ray, *submit, "--", "python", *words], self.environment, self.folder / "logs" / f"{log}.log")
+
+    def _generate(self) -> float:
+        videos = self.folder / "videos"
+        for layout, people in (("voxceleb", self.config.people), ("disfa", 27)):
+            self._python(
+                *("generate", "-m", "shards", "generate", str(videos / layout), "--layout", layout),
+                *("--identities", str(people), "--seconds", f"{self.config.seconds:g}"),
+                *("--seed", str(self.config.seed)),
+            )
+        return sum(1 for path in videos.rglob("*.*") if path.suffix in (".mp4", ".avi"))
+
+    def _set_url(self, layout: str) -> str:
+        return f"{self.store_url}/{layout}"
+
+    def _pack(self) -> float:
+        for layout in ("voxceleb", "disfa"):
+            self._python(
+                *(
+                    "pack",
+                    "-m",
+                    "shards",
+                    "pack",
+                    str(self.folder / "videos" / layout),
+                    self._set_url(layout),
+                ),
+                *("--layout", layout, "--size", str(self.config.crop_pixels), "--videos-per-unit", "8"),
+            )
+        return self._frames()
+
+    def _verify(self) -> float:
+        for layout in ("voxceleb", "disfa"):
+            self._python("verify", "-m", "shards", "verify", self._set_url(layout), "--deep")
+        return self._frames()
+
+    def _frames(self) -> float:
+        from shards.tracks import load_tracks
+
+        os.environ.update(self.environment)
+        return sum(
+            load_tracks(self._set_url(layout)).manifest.totals.frames for layout in ("voxceleb", "disfa")
+        )
+
+    def _pretrain(self) -> float:
+        config = self.config
+        self._submit(
+            *("pretrain", "-m", "ray_jobs.pretrain_job", "pretrain/configs/clp_cpu.yaml"),
+            f"data.url={self._set_url('voxceleb')}",
+            f"run.url={self.store_url}/runs/pretrain",
+            f"run.steps={config.pretrain_steps}",
+            f"run.global_batch={config.pretrain_batch}",
+            f"run.seed={config.seed}",
+            *(f"tracking.uri={self.tracking_uri}", "tracking.name=pretrain"),
+        )
+        return config.pretrain_steps * config.pretrain_batch
+
+    def _jobs(self) -> list[tuple[str, str]]:
+        return [(task, start) for task in MODELS for start in ("pretrained", "random")]
+
+    def _finetune(self) -> float:
+        os.environ.update(self.environment)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(lambda job: self._finetune_one(*job), self._jobs()))
+        return len(self._jobs())
+
+    def _finetune_one(self, task: str, start: str) -> None:
+        from shards import storage
+
+        out = f"{self.store_url}/runs/{task}-{start}"
+        if storage.exists(f"{out}/result.json"):
+            return
+        encoder = f"{self.store_url}/runs/pretrain/encoder" if start == "pretrained" else "random"
+        register = [f"register={MODELS[task]}"] if start == "pretrained" else []
+        self._submit(
+            *(f"{task}-{start}", "-m", "ray_jobs.finetune_job", f"finetune/configs/{task}_disfa.yaml"),
+            f"data.url={self._set_url('disfa')}",
+            *("data.generated=true", f"init={encoder}", f"out={out}"),
+            *(
+                f"seed={self.config.seed}",
+                f"tracking.uri={self.tracking_uri}",
+                f"tracking.name={task}-{start}",
+            ),
+            *(*register, *self.config.finetune.split()),
+        )
+
+    def _predict(self) -> float:
+        """Load both models by alias where ray and deepspeed are not installed; run them on a test person."""
+        from shards import storage
+
+        os.environ.update(self.environment)
+        result = json.loads(storage.read_bytes(f"{self.store_url}/runs/aunce-pretrained/result.json"))
+        subject = sorted(result["people"]["test"])[0]
+        video = self.folder / "videos/disfa/Videos_LeftCamera" / f"LeftVideo{subject}_comp.avi"
+        for name in MODELS.values():
+            command(
+                [
+                    *(str(SERVING_PYTHON), "-m", "finetune.predict", str(video)),
+                    *("--model", f"models:/{name}@candidate", "--out", str(self.folder / f"{name}.csv")),
+                ],
+                self.environment,
+                self.folder / "logs" / "predict.log",
+            )
+        return len(MODELS)
+
+    def _report(self) -> float:
+        from shards import storage
+
+        os.environ.update(self.environment)
+        folders = []
+        for task, start in self._jobs():
+            folder = self.folder / "results" / f"{task}-{start}"
+            url = f"{self.store_url}/runs/{task}-{start}"
+            for name in ("result.json", "test_predictions.parquet"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(storage.read_bytes(f"{url}/{name}"))
+            folders.append(str(folder))
+        throughput = self.folder / "throughput.json"
+        throughput.write_text(json.dumps([vars(done) for done in self.stages.done]))
+        self._python(
+            *("report", "-m", "finetune.report", *folders, "--throughput", str(throughput)),
+            *("--out", str(self.folder / "report.html")),
+        )
+        return 1
+
+
+def open_folder(folder: Path, fresh: bool, config: QuickstartConfig) -> None:
+    """Make the run folder, or check that the one there belongs to this config.
+
+    Raises:
+        StageError: it holds another run.
+    """
+    if fresh and folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = folder / "quickstart.json"
+    wanted = json.dumps(vars(config), indent=1)
+    if written.exists() and written.read_text() != wanted:
+        raise StageError(
+            f"{folder} holds a run with other settings; give --fresh to start anew, or another --run"
+        )
+    written.write_text(wanted)
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="bash infra/quickstart.sh",
+        description="Run the whole flow on this machine. A second start continues where the first one ended.",
+        epilog="example: bash infra/quickstart.sh --run runs/small people=16 pretrain_steps=50",
+    )
+    parser.add_argument("--fresh", action="store_true", help="remove the run folder and start anew")
+    parser.add_argument("--run", type=Path, default=ROOT / "runs/quickstart", help="run folder (%(default)s)")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="sizes; see QuickstartConfig")
+    given = parser.parse_args(arguments)
+    config = load(QuickstartConfig, Request((), tuple(given.overrides), print_only=False))
+    folder = given.run.absolute()
+    open_folder(folder, given.fresh, config)
+    need(folder, disk_bytes=3 * 10**9, memory_bytes=5 * 10**9)
+    quickstart = Quickstart(config, folder)
+    with MemoryWatch() as memory, quickstart.servers():
+        quickstart.run()
+    minutes, peak = quickstart.stages.seconds / 60, memory.peak_bytes / 1e9
+    say(f"all stages: {minutes:.1f} min; peak memory {peak:.1f} GB (summed PSS of all processes)")
+    say(f"report: {folder / 'report.html'}")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        main(sys.argv[1:])
+    except (StageError, ServiceError, ConfigError) as error:
+        say(str(error))
+        raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        say("stopped; the same command continues")
+        raise SystemExit(130) from None
