@@ -34,6 +34,8 @@ EXPECTED_SECONDS = {
     "predict": 20.0,
     "report": 10.0,
 }
+PROGRESS = r"step \d+[/ ].*"
+"""Of a job's output, what the loops say of their progress."""
 MODELS = {"aunce": "au-detector", "intensity": "au-intensity"}
 
 
@@ -85,21 +87,15 @@ class Quickstart:
         self.stages.run("predict", "videos", self._predict)
         self.stages.run("report", "pages", self._report)
 
-    def _python(self, log: str, *words: str, echo: bool = True) -> None:
-        command([sys.executable, *words], self.environment, self.folder / "logs" / f"{log}.log", echo)
+    def _python(self, log: str, *words: str) -> None:
+        command([sys.executable, *words], self.environment, self.folder / "logs" / f"{log}.log")
 
     def _submit(self, log: str, *words: str) -> None:
         """A job through the Ray Jobs API, as on a cluster."""
-        ray = str(Path(sys.executable).with_name("ray"))
-        submit = [
-            "job",
-            "submit",
-            "--working-dir",
-            str(ROOT),
-            "--runtime-env",
-            str(ROOT / "infra/runtime_env.yaml"),
-        ]
-        command([ray, *submit, "--", "python", *words], self.environment, self.folder / "logs" / f"{log}.log")
+        ray, log_file = str(Path(sys.executable).with_name("ray")), self.folder / "logs" / f"{log}.log"
+        environment = ("--runtime-env", str(ROOT / "infra/runtime_env.yaml"))
+        submit = [ray, "job", "submit", "--working-dir", str(ROOT), *environment, "--", "python", *words]
+        command(submit, self.environment, log_file, show=PROGRESS)
 
     def _generate(self) -> float:
         videos = self.folder / "videos"
@@ -159,23 +155,19 @@ class Quickstart:
         return [(task, start) for task in MODELS for start in ("pretrained", "random")]
 
     def _finetune(self) -> float:
-        os.environ.update(self.environment)
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(lambda job: self._finetune_one(*job), self._jobs()))
+        with ThreadPoolExecutor(max_workers=2) as pool:  # a job takes one of the two cores
+            for task, start in pool.map(self._finetune_one, self._jobs()):
+                say(f"    {task} from {start} weights: done")
         return len(self._jobs())
 
-    def _finetune_one(self, task: str, start: str) -> None:
-        from shards import storage
-
-        out = f"{self.store_url}/runs/{task}-{start}"
-        if storage.exists(f"{out}/result.json"):
-            return
+    def _finetune_one(self, job: tuple[str, str]) -> tuple[str, str]:
+        task, start = job
         encoder = f"{self.store_url}/runs/pretrain/encoder" if start == "pretrained" else "random"
-        register = [f"register={MODELS[task]}"] if start == "pretrained" else []
+        register = [f"register.name={MODELS[task]}"] if start == "pretrained" else []
         self._submit(
             *(f"{task}-{start}", "-m", "ray_jobs.finetune_job", f"finetune/configs/{task}_disfa.yaml"),
             f"data.url={self._set_url('disfa')}",
-            *("data.generated=true", f"init={encoder}", f"out={out}"),
+            *("data.generated=true", f"init={encoder}", f"url={self.store_url}/runs/{task}-{start}"),
             *(
                 f"seed={self.config.seed}",
                 f"tracking.uri={self.tracking_uri}",
@@ -183,6 +175,7 @@ class Quickstart:
             ),
             *(*register, *self.config.finetune.split()),
         )
+        return job
 
     def _predict(self) -> float:
         """Load both models by alias where ray and deepspeed are not installed; run them on a test person."""

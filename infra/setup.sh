@@ -52,7 +52,7 @@ make_environment() { # FOLDER EXTRAS
         # DeepSpeed's build looks for torch; no kernel is compiled (DS_BUILD_OPS=0).
         DS_BUILD_OPS=0 "$pip" install -q -c infra/constraints.txt --no-build-isolation deepspeed
     fi
-    "$pip" install -q -c infra/constraints.txt --no-build-isolation -e ".[$extras]"
+    "$pip" install -q -c infra/constraints.txt --no-build-isolation -e ".${extras:+[$extras]}"
     printf '%s' "$wanted" >"$stamp"
 }
 

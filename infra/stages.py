@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,31 +72,34 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def command(words: Sequence[str], environment: Mapping[str, str], log: Path, echo: bool = True) -> None:
-    """Run a program to its end, its output shown and kept in `log`; ended with its children if we are.
+def command(words: Sequence[str], environment: Mapping[str, str], log: Path, show: str = "") -> None:
+    """Run a program to its end, its output kept in `log`; ended with its children if we are.
+
+    `show` is a regular expression: of output lines that have it, the match is shown. All output is shown if
+    it is empty, progress bars included.
 
     Raises:
         StageError: it failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", buffering=1) as kept:
-        kept.write(f"$ {' '.join(words)}\n")
+    with log.open("ab", buffering=0) as kept:
+        kept.write(f"$ {' '.join(words)}\n".encode())
         process = subprocess.Popen(
             words,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
         try:
             assert process.stdout is not None
-            for line in process.stdout:
-                kept.write(line)
-                if echo:
-                    sys.stderr.write(f"    {line}")
+            source = process.stdout.fileno()
+            # What is there, not whole lines: a progress bar rewrites its line and ends none.
+            for output in iter(lambda: os.read(source, 65536), b""):
+                kept.write(output)
+                _show(output.decode(errors="replace"), show)
             if process.wait() != 0:
-                tail = "".join(log.read_text().splitlines(keepends=True)[-30:])
+                tail = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-30:])
                 raise StageError(
                     f"{' '.join(words[:4])} ... failed (exit {process.returncode}); {log} ends:\n{tail}"
                 )
@@ -107,6 +111,15 @@ def command(words: Sequence[str], environment: Mapping[str, str], log: Path, ech
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
+
+
+def _show(output: str, pattern: str) -> None:
+    if not pattern:
+        sys.stderr.write(output)
+    else:
+        for match in re.finditer(pattern, output):
+            sys.stderr.write(f"    {match.group()}\n")
+    sys.stderr.flush()
 
 
 class MemoryWatch:

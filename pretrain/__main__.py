@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> None:
         spool = Path(mkdtemp(prefix="facscale-metrics-")) / "metrics.jsonl"
         sys.stderr.write(f"metrics: {spool}\n")
         tracker = SpoolTracker(spool)
-    url = train(config, world, tracker, {}, lambda step, metrics: None)
+    url = train(config, world, tracker, {})
     tracker.finish()
     if world.rank == 0:
         sys.stderr.write(f"encoder: {url}\n")

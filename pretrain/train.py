@@ -7,7 +7,7 @@ objectives/clp.py.
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,7 @@ class PretrainConfig:
     engine: EngineConfig = field(default_factory=EngineConfig)
 
 
-OnLog = Callable[[int, Mapping[str, float]], None]
-
-
-def train(
-    config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping[str, Any], on_log: OnLog
-) -> str:
+def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping[str, Any]) -> str:
     """Pretrain for `config.run.steps` steps, from the newest committed checkpoint if there is one.
 
     Every rank runs this and reaches each collective in the same order: the engine, `meter.reduce`,
@@ -90,7 +85,6 @@ def train(
         world: its ranks.
         tracker: takes metrics on rank 0.
         facts: kept with each checkpoint, e.g. the MLflow run.
-        on_log: called on every rank with the metrics of a log step.
 
     Returns:
         URL of the exported encoder.
@@ -126,7 +120,6 @@ def train(
             _stop_unless_finite(metrics, step)
             tracker.log(metrics, step)
             progress.show(step, metrics)
-            on_log(step, metrics)
         if due(step, run.save_every, run.steps):
             with meter.paused():
                 checkpoints.save(step, facts)

@@ -3,14 +3,10 @@
 A module of its own: Ray sends a script's own functions by value, and an imported module's by name.
 """
 
-import logging
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import ray.train
 
 from pretrain.config import from_dict
 from pretrain.tracking import MlflowTracker, NoTracker, Tracker
@@ -30,19 +26,13 @@ class PretrainJob(PretrainConfig):
 
 def worker(content: dict[str, Any]) -> None:
     """Train as one rank of Ray's process group."""
-    # Ray would print every report; progress is printed by the loop itself.
-    logging.getLogger("ray.train").setLevel(logging.WARNING)
     job = from_dict(PretrainJob, content["job"])
     world = join_group()
     tracker: Tracker = NoTracker()
     if world.rank == 0:
         spool = Path(tempfile.mkdtemp(prefix="facscale-metrics-")) / "metrics.jsonl"
         tracker = MlflowTracker(spool, job.tracking.uri, content["mlflow_run_id"])
-
-    def report(step: int, metrics: Mapping[str, float]) -> None:
-        ray.train.report({"step": step, **metrics})
-
     try:
-        train(job, world, tracker, {"mlflow_run_id": content["mlflow_run_id"]}, report)
+        train(job, world, tracker, {"mlflow_run_id": content["mlflow_run_id"]})
     finally:
         tracker.finish()

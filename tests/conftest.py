@@ -41,3 +41,8 @@ def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "store")
     url: str = request.getfixturevalue("bucket_url")
     return url
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--regold` rewrites tests/golden; review the difference like code."""
+    parser.addoption("--regold", action="store_true", help="rewrite the golden files from this run")

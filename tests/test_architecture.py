@@ -29,7 +29,13 @@ PRETRAIN_LIBRARY = (
     "pretrain.memory",
     "pretrain.objectives.objective",
 )
-FINETUNE_SERVED = ("finetune.predict", "finetune.served", "finetune.models")
+FINETUNE_SERVED = (
+    "finetune.predict",
+    "finetune.served",
+    "finetune.models",
+    "finetune.artifact",
+    "finetune.faces",
+)
 MAY_IMPORT = {
     "shards": ("shards",),
     **dict.fromkeys(PRETRAIN_LEAF, ("shards", *PRETRAIN_LEAF)),
@@ -50,8 +56,8 @@ LIVES_IN = {
     "mlflow": ("pretrain.tracking", "finetune", "ray_jobs"),
     "transformers": ("pretrain.models",),
     "av": ("shards.pack", "shards.synthetic", "finetune.predict"),
-    "cv2": ("shards.pack", "shards.synthetic", "finetune.report"),
-    "simplejpeg": ("shards",),
+    "cv2": ("shards.pack", "shards.synthetic", "finetune.faces"),
+    "simplejpeg": ("shards", "finetune.faces", "finetune.served"),
     "webdataset": ("shards.stream",),
     "fsspec": ("shards.s3", "shards.s3_errors", "shards.retry", "shards.storage"),
     "s3fs": ("shards.s3", "shards.s3_errors", "shards.retry", "shards.storage"),

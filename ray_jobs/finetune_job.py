@@ -1,0 +1,41 @@
+"""`python -m ray_jobs.finetune_job`: one finetuning job on the cluster, with its model in the registry."""
+
+import sys
+
+from pretrain.config import ConfigError, dump, load, parse, to_dict
+from ray_jobs.cluster import run_workers
+from ray_jobs.finetune_worker import FinetuneJob, is_finished, worker
+from ray_jobs.runs import open_run, terminal_status
+from shards.errors import ShardError
+from shards.tracks import load_tracks
+
+USAGE = """
+ray job submit --working-dir . --runtime-env infra/runtime_env.yaml -- \\
+    python -m ray_jobs.finetune_job FILE.yaml data.url=URL url=URL tracking.uri=URL [register.name=NAME]
+
+Train an AU model on a labelled shard set, keep its run folder at url= and register it in MLflow.
+init is `random` or the url of an exported encoder. --print shows the resolved config and stops.
+"""
+
+
+def main(arguments: list[str]) -> None:
+    request = parse(arguments, USAGE)
+    job = load(FinetuneJob, request)
+    if request.print_only:
+        sys.stdout.write(dump(job))
+        return
+    if is_finished(job.url):
+        sys.stdout.write(f"{job.url} holds this job's result already\n")
+        return
+    load_tracks(job.data.url)  # a wrong url is said here, not after the worker's restarts
+    run_id = open_run(job.tracking, job.url, to_dict(job))
+    with terminal_status(job.tracking, run_id):
+        run_workers(worker, {"job": to_dict(job), "mlflow_run_id": run_id}, job.cluster, job.url)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (ConfigError, ShardError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from error

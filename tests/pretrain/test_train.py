@@ -1,0 +1,328 @@
+"""The recipe end to end, on real shards: it learns, ends, and goes on where it was killed."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pretrain.augment import PLAIN, AugmentConfig
+from pretrain.checkpoint import CheckpointReader, committed
+from pretrain.config import ConfigError, from_dict, to_dict
+from pretrain.meter import clip_fingerprint
+from pretrain.models.encoder import load_encoder
+from pretrain.objectives.clp import Clp
+from pretrain.optim import OptimConfig
+from pretrain.tracking import SpoolTracker
+from pretrain.train import PretrainConfig, RunConfig, check, train
+from pretrain.world import join_group
+from shards.errors import ManifestMismatchError, ShardError
+from shards.plan import Plan
+from shards.tracks import load_tracks
+from tests.drawn_set import write_set
+from tests.ranks import run_ranks
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests/golden/clp_tiny.json"
+STEPS, BATCH, SAVE_EVERY = 60, 4, 5
+Curve = dict[int, dict[str, float]]
+
+
+def content(set_url: str, run_url: str, **run: Any) -> dict[str, Any]:
+    """A run of small steps on an easy set: discs, whose place says when, as they are."""
+    return {
+        "data": {"url": set_url},
+        "run": {
+            "url": run_url,
+            "steps": STEPS,
+            "global_batch": BATCH,
+            "log_every": 1,
+            "save_every": SAVE_EVERY,
+            **run,
+        },
+        "encoder": {
+            "settings": {"hidden_sizes": [16, 32, 64], "depths": [1, 1, 1], "num_stages": 3, "patch_size": 4},
+            "image_size": 32,
+        },
+        "objective": {
+            "dim": 16,
+            "reconstruction": "nce",
+            "memory_slots": 24,
+            "gap_seconds": [0.08, 0.12],
+        },
+        "augment": asdict(PLAIN),
+        "optim": {"learning_rate": 1e-2},
+    }
+
+
+def config_of(set_url: str, run_url: str, **run: Any) -> PretrainConfig:
+    return from_dict(PretrainConfig, content(set_url, run_url, **run))
+
+
+def trained(config: PretrainConfig, spool: Path) -> dict[str, Any]:
+    """Train in this process."""
+    logged: list[tuple[int, Mapping[str, float]]] = []
+    tracker = SpoolTracker(spool)
+    url = train(config, join_group(), tracker, {"note": "kept"}, lambda *entry: logged.append(entry))
+    tracker.finish()
+    return {"url": url, "logged": logged, "curve": curve(spool)}
+
+
+def curve(spool: Path) -> Curve:
+    """Metrics by step, of a spool that has each step once."""
+    lines = [json.loads(line) for line in spool.read_text().splitlines()]
+    assert len({line["step"] for line in lines}) == len(lines)
+    return {line["step"]: line["metrics"] for line in lines}
+
+
+def refusal(config: PretrainConfig, spool: Path) -> tuple[str, str]:
+    try:
+        trained(config, spool)
+    except (ManifestMismatchError, ConfigError, RuntimeError) as error:
+        return type(error).__name__, str(error)
+    return "", "nothing was refused"
+
+
+def all_in_one_process(rank: int, set_url: str, folder: Path) -> dict[str, Any]:
+    """What the tests below look at: DeepSpeed is imported once."""
+    straight = config_of(set_url, str(folder / "straight"))
+    other_seed = replace(straight, run=replace(straight.run, seed=1))
+    other_batch = replace(straight, run=replace(straight.run, global_batch=8))
+    other_model = replace(straight, objective=replace(straight.objective, dim=8))
+    tiny = replace(
+        config_of(set_url, str(folder / "tiny"), steps=10, seed=7),
+        augment=AugmentConfig(),
+        optim=OptimConfig(learning_rate=1e-3),
+    )
+    return {
+        "straight": trained(straight, folder / "straight.jsonl"),
+        "again": trained(straight, folder / "again.jsonl"),
+        "other seed": refusal(other_seed, folder / "seed.jsonl"),
+        "other batch": refusal(other_batch, folder / "batch.jsonl"),
+        "other model": refusal(other_model, folder / "model.jsonl"),
+        "tiny": trained(tiny, folder / "tiny.jsonl"),
+    }
+
+
+def start(config: PretrainConfig, folder: Path) -> subprocess.Popen[str]:
+    """`python -m pretrain`, with its metrics below `folder`."""
+    folder.mkdir()
+    path = folder / "run.yaml"
+    path.write_text(json.dumps(to_dict(config)))
+    return subprocess.Popen(
+        [sys.executable, "-m", "pretrain", str(path)],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def spool_of(folder: Path) -> Path:
+    [spool] = folder.glob("facscale-metrics-*/metrics.jsonl")
+    return spool
+
+
+def kill_in_the_middle(config: PretrainConfig, folder: Path) -> None:
+    """SIGKILL after the first checkpoint."""
+    process = start(config, folder)
+    deadline = time.monotonic() + 120
+    while not committed(config.run.url):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, "no checkpoint in time"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def set_url(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("drawn")
+    write_set(str(folder / "set"), folder / "tars", people=8, samples_per_person=2, frames=64, units=4)
+    return str(folder / "set")
+
+
+@pytest.fixture(scope="module")
+def found(set_url, tmp_path_factory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("runs")
+    killed = config_of(set_url, str(folder / "killed"))
+    kill_in_the_middle(killed, folder / "first")
+    before = [Path(url).name for url in committed(killed.run.url)]
+    process = start(killed, folder / "second")
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    [result] = run_ranks(all_in_one_process, 1, set_url, folder)
+    return {
+        **result,
+        "folder": folder,
+        "killed": curve(spool_of(folder / "first")),
+        "resumed": curve(spool_of(folder / "second")),
+        "said": said.splitlines(),
+        "checkpoints before": before,
+    }
+
+
+def mean_loss(curve: Curve, steps: range, name: str = "loss/temporal") -> float:
+    return sum(curve[step][name] for step in steps) / len(steps)
+
+
+def test_the_loss_is_finite_and_falls(found):
+    curve = found["straight"]["curve"]
+    assert list(curve) == list(range(1, STEPS + 1))
+    assert all(math.isfinite(value) for metrics in curve.values() for value in metrics.values())
+    assert mean_loss(curve, range(51, 61)) < 0.93 * mean_loss(curve, range(1, 11))
+
+
+def test_both_parts_of_the_loss_are_active_for_most_of_the_run(found):
+    shares = [metrics["clp/both_parts_share"] for metrics in found["straight"]["curve"].values()]
+    assert shares == sorted(shares)
+    assert sum(shares) / len(shares) > 0.9
+    last = found["straight"]["curve"][STEPS]
+    assert last["clp/cross_weight"] == 1.0
+    assert last["loss/total"] == pytest.approx(last["loss/temporal"] + last["loss/cross_identity"], rel=1e-6)
+
+
+def test_every_log_step_is_reported_and_tracked_alike(found):
+    straight = found["straight"]
+    assert {step: dict(metrics) for step, metrics in straight["logged"]} == straight["curve"]
+
+
+def test_exactly_the_planned_frames_are_consumed(found, set_url):
+    tracks = load_tracks(set_url)
+    config = config_of(set_url, "unused")
+    plan = Plan(tracks.columns, config.objective.clip_spec, BATCH, 0, Clp.batch_policy)
+    for step, metrics in found["straight"]["curve"].items():
+        planned = sum(
+            clip_fingerprint(c.position, tracks.keys[c.row], c.frames_T) for c in plan.batch(step - 1)
+        )
+        assert metrics["data/order_fingerprint"] == planned
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(found):
+    killed, resumed, straight = (found["killed"], found["resumed"], found["straight"]["curve"])
+    assert len(killed) < STEPS
+    first = int(found["checkpoints before"][-1].split("-")[1]) + 1
+    assert first > SAVE_EVERY
+    assert list(resumed) == list(range(first, STEPS + 1))
+    not_of_the_data = ("time/", "speed/", "memory/", "data/fetched")
+    for part in (killed, resumed):
+        for step, metrics in part.items():
+            for name, value in metrics.items():
+                if not name.startswith(not_of_the_data):
+                    # One process on a CPU: bit by bit.
+                    assert value == straight[step][name], (step, name)
+
+
+def test_the_resumed_run_ends_with_the_same_tensors(found):
+    one, other = (
+        CheckpointReader(committed(str(found["folder"] / run))[-1]) for run in ("straight", "killed")
+    )
+    assert one.digests() == other.digests()
+    assert one.facts["note"] == "kept"
+    assert one.facts["step"] == STEPS
+    assert (one.facts["attempt"], other.facts["attempt"]) == (1, 2)
+    assert from_dict(PretrainConfig, one.facts["config"]).run.steps == STEPS
+
+
+def test_a_finished_run_started_again_trains_nothing_and_keeps_its_encoder(found):
+    assert found["again"]["logged"] == []
+    assert found["again"]["curve"] == {}
+    assert found["again"]["url"] == found["straight"]["url"] == str(found["folder"] / "straight" / "encoder")
+    encoder, facts = load_encoder(Path(found["again"]["url"]))
+    assert facts["step"] == STEPS
+    reader = CheckpointReader(committed(str(found["folder"] / "straight"))[-1])
+    for name, tensor in encoder.backbone.state_dict().items():
+        stored = reader.read("weights", f"student.encoder.backbone.{name}")
+        assert torch.equal(tensor.flatten(), stored), name
+
+
+def test_the_encoder_says_what_it_was_trained_on(found, set_url):
+    _, facts = load_encoder(Path(found["straight"]["url"]))
+    manifest = load_tracks(set_url).manifest
+    assert facts["recipe_digest"] == manifest.recipe.digest
+    assert facts["recipe"] == json.loads(manifest.to_json())["recipe"]
+    assert facts["trained_on"] == manifest.digest
+    assert from_dict(PretrainConfig, facts["config"]) == config_of(set_url, str(found["folder"] / "straight"))
+
+
+def test_the_command_says_where_metrics_and_encoder_are(found):
+    said, folder = found["said"], found["folder"]
+    assert f"metrics: {spool_of(folder / 'second')}" in said
+    assert said[-1] == f"encoder: {folder}/killed/encoder"
+    assert any(line.startswith(f"step {STEPS}/{STEPS}  ") for line in said)
+
+
+def test_another_order_of_data_is_refused_naming_the_difference(found):
+    for name, difference in (("seed", "seed: 0 -> 1"), ("batch", "global_batch: 4 -> 8")):
+        kind, message = found[f"other {name}"]
+        assert kind == "ManifestMismatchError"
+        assert message == (
+            f"this run began with another order of data; start a new run or restore: {difference}"
+        )
+
+
+@pytest.mark.xfail(strict=True, reason="restoring copies tensors before it compares configs")
+def test_another_model_is_refused_naming_the_difference(found):
+    kind, message = found["other model"]
+    assert kind in ("ConfigError", "ManifestMismatchError")
+    assert "objective.dim: 16 -> 8" in message
+
+
+GOLDEN_METRICS = ("loss/total", "loss/temporal", "optim/gradient_norm", "clp/feature_std")
+
+
+def test_ten_steps_follow_the_golden_curve(found, request):
+    """Rewrite with `pytest tests/pretrain/test_train.py --regold` when a change is meant to alter numbers."""
+    tiny: Curve = found["tiny"]["curve"]
+    curve = {str(step): {name: tiny[step][name] for name in GOLDEN_METRICS} for step in tiny}
+    if request.config.getoption("--regold"):
+        GOLDEN.write_text(json.dumps(curve, indent=1) + "\n")
+    golden = json.loads(GOLDEN.read_text())
+    assert curve.keys() == golden.keys()
+    for step in golden:
+        # CPUs add in other orders (vector widths); ten steps let that grow to about 1e-4.
+        assert curve[step] == pytest.approx(golden[step], rel=1e-3), step
+
+
+@pytest.fixture
+def one_person_url(tmp_path) -> str:
+    write_set(str(tmp_path / "set"), tmp_path / "tars", people=1, samples_per_person=2, frames=64, units=1)
+    return str(tmp_path / "set")
+
+
+def test_a_set_with_one_person_is_refused(one_person_url):
+    config = config_of(one_person_url, "unused")
+    with pytest.raises(ConfigError, match=r"shows 1 person; .* at least 2. Pack more .*cross_weight=0"):
+        check(config, 1)
+    check(replace(config, objective=replace(config.objective, cross_weight=0.0)), 1)
+
+
+def test_a_batch_that_does_not_divide_is_refused_with_one_that_does(set_url):
+    check(config_of(set_url, "unused"), 2)
+    with pytest.raises(ConfigError, match=r"run.global_batch=4 does not divide by 3 processes; use 6"):
+        check(config_of(set_url, "unused"), 3)
+
+
+def test_a_missing_set_or_too_short_samples_are_refused_before_the_start(set_url, tmp_path):
+    with pytest.raises(ShardError, match=r"has no manifest.json: not a shard set"):
+        check(config_of(str(tmp_path), "unused"), 1)
+    config = config_of(set_url, "unused")
+    long = replace(config, objective=replace(config.objective, num_frames=64))
+    with pytest.raises(ShardError, match=r"none of the 16 samples asked for can hold a clip"):
+        check(long, 1)
+
+
+@pytest.mark.parametrize("name", ["steps", "global_batch", "log_every", "save_every", "keep_checkpoints"])
+def test_run_numbers_must_be_positive(name):
+    with pytest.raises(ValueError, match=rf"each number under run must be at least 1, found .*{name}=0"):
+        RunConfig(url="x", **{name: 0})

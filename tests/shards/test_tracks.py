@@ -1,0 +1,107 @@
+"""An opened set: where every frame and label lies, who is shown, and what is refused."""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from shards import storage
+from shards.errors import ShardError
+from shards.schema import INTENSITY_MEMBER, MANIFEST_NAME, OCCURRENCE_MEMBER, Manifest
+from shards.tracks import identity_hash, load_tracks
+from tests.drawn_set import write_set
+
+PEOPLE, SAMPLES, FRAMES, UNITS, SIZE = 4, 3, 10, 2, 16
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("drawn")
+    write_set(str(folder / "set"), folder / "tars", PEOPLE, SAMPLES, FRAMES, UNITS, SIZE, labelled=True)
+    return str(folder / "set")
+
+
+@pytest.fixture(scope="module")
+def tracks(drawn):
+    return load_tracks(drawn)
+
+
+def test_rows_are_the_sets_samples_in_the_order_of_its_units(tracks):
+    assert len(tracks) == PEOPLE * SAMPLES
+    numbers = [int(key.split("-")[0], 16) for key in tracks.keys]
+    assert numbers == [number for unit in range(UNITS) for number in range(unit, PEOPLE * SAMPLES, UNITS)]
+    assert tracks.columns.unit.tolist() == [number % UNITS for number in numbers]
+    assert tracks.identities == [f"person{number % PEOPLE}" for number in numbers]
+    assert tracks.videos == [f"video{number}" for number in numbers]
+    assert tracks.num_frames.tolist() == [FRAMES] * len(tracks)
+    assert set(tracks.activities) == {None}
+    assert not tracks.track.any()
+    assert not tracks.piece.any()
+    assert tracks.columns.digest == tracks.manifest.digest
+
+
+def test_the_place_of_every_frame_holds_that_jpeg(drawn, tracks):
+    for row in range(len(tracks)):
+        place = tracks.frames_of(row)
+        assert tracks.frame_number[place].tolist() == list(range(1, FRAMES + 1))
+        assert tracks.columns.times(row) == pytest.approx(np.arange(FRAMES) / 25)
+        shard = storage.read_bytes(storage.join(drawn, tracks.shards[row]))
+        for frame in range(place.start, place.stop):
+            start, length = int(tracks.frame_offset[frame]), int(tracks.frame_length[frame])
+            data = shard[start : start + length]
+            assert zlib.crc32(data) == tracks.frame_crc32[frame]
+            assert simplejpeg.decode_jpeg(data).shape == (SIZE, SIZE, 3)
+
+
+def test_the_place_of_every_label_holds_that_array(drawn, tracks):
+    for name in (OCCURRENCE_MEMBER, INTENSITY_MEMBER):
+        for row in range(len(tracks)):
+            offset, length, crc32 = tracks.label_members[name][row]
+            data = storage.read_range(storage.join(drawn, tracks.shards[row]), offset, length)
+            assert zlib.crc32(data) == crc32
+            assert data.startswith(b"\x93NUMPY")
+
+
+def test_an_unlabelled_set_has_no_places_for_labels(tmp_path):
+    write_set(str(tmp_path / "set"), tmp_path / "tars", 2, 1, 4, 1, SIZE)
+    tracks = load_tracks(str(tmp_path / "set"))
+    assert tracks.label_members == {OCCURRENCE_MEMBER: [None] * 2, INTENSITY_MEMBER: [None] * 2}
+
+
+def test_rows_of_people(tracks):
+    rows = tracks.rows_of({"person1", "person3", "nobody"})
+    assert len(rows) == 2 * SAMPLES
+    assert {tracks.identities[row] for row in rows} == {"person1", "person3"}
+    assert len(tracks.rows_of(set())) == 0
+
+
+def test_people_are_hashed_within_their_set(tracks):
+    assert tracks.columns.identity.tolist() == [identity_hash("drawn", name) for name in tracks.identities]
+    hashes = {identity_hash(space, name) for space in ("a", "b") for name in ("x", "y", "")}
+    assert len(hashes) == 6
+    assert all(0 <= value < 2**63 for value in hashes)
+    # Checkpoints of the memory hold these numbers: they may never change.
+    assert identity_hash("drawn", "person0") == 1777673038771092302
+
+
+def copy_of(drawn: str, folder: Path) -> str:
+    for name in storage.list_names(drawn):
+        storage.write_bytes(str(folder / name), storage.read_bytes(storage.join(drawn, name)))
+    return str(folder)
+
+
+def test_an_index_that_is_not_the_manifests_is_refused(drawn, tmp_path):
+    url = copy_of(drawn, tmp_path)
+    manifest = Manifest.from_json(storage.read_bytes(f"{url}/{MANIFEST_NAME}").decode(), url)
+    one, other = (f"{url}/{entry.name}" for entry in manifest.indexes)
+    storage.write_bytes(one, storage.read_bytes(other))
+    with pytest.raises(ShardError, match=manifest.indexes[0].name):
+        load_tracks(url)
+
+
+def test_an_empty_set_is_refused(tmp_path):
+    write_set(str(tmp_path / "set"), tmp_path / "tars", people=0, units=1)
+    with pytest.raises(ShardError, match=r"holds no samples; its failures/ folder says why"):
+        load_tracks(str(tmp_path / "set"))
