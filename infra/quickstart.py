@@ -36,6 +36,11 @@ EXPECTED_SECONDS = {
 }
 PROGRESS = r"step \d+[/ ].*"
 """Of a job's output, what the loops say of their progress."""
+QUIET = {
+    "OMP_NUM_THREADS": "1",
+    "PYTHONWARNINGS": "ignore",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
 MODELS = {"aunce": "au-detector", "intensity": "au-intensity"}
 
 
@@ -73,7 +78,7 @@ class Quickstart:
             with TrackingServer(self.folder / "tracking", artifacts, store.environment) as tracking:
                 environment = {**store.environment, "MLFLOW_TRACKING_URI": tracking.uri}
                 with RayHead(self.folder / "ray", environment) as ray:
-                    self.environment = {**environment, **ray.environment, "OMP_NUM_THREADS": "1"}
+                    self.environment = {**environment, **ray.environment, **QUIET}
                     self.store_url, self.tracking_uri = store.url, tracking.uri
                     yield
 

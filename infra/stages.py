@@ -59,7 +59,8 @@ class Stages:
         seconds = time.monotonic() - start
         self.done.append(Done(stage, count, unit, seconds))
         self._file.write_text(json.dumps([vars(entry) for entry in self.done], indent=1) + "\n")
-        say(f"{place}: {count:g} {unit} in {seconds:.0f} s ({count / seconds:.1f}/s)")
+        rate = f"{count / seconds:.0f}/s" if count > seconds else f"{seconds / count:.1f} s each"
+        say(f"{place}: {count:g} {unit} in {seconds:.0f} s ({rate})")
 
     @property
     def seconds(self) -> float:

@@ -4,6 +4,7 @@ import io
 import threading
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from time import monotonic
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from shards.tracks import TrackSet
 COALESCE_BYTES = 64 * 1024
 """Frames nearer than this in a shard share a request: a request costs more than the bytes between."""
 
+LABELS_KEPT = 100_000
+"""Label arrays kept in memory, a few tens of MB."""
 
 @dataclass(frozen=True)
 class StreamConfig:
@@ -37,7 +40,6 @@ class StreamConfig:
             raise ValueError(
                 f"stream needs threads and read_ahead >= 1 and max_unreadable >= 0, found {self}"
             )
-
 
 @dataclass
 class StreamCounters:
@@ -73,7 +75,6 @@ class StreamCounters:
                     f"run `python -m shards verify` on the set. First: {named}"
                 )
 
-
 class ClipBytes(NamedTuple):
     """A planned clip with what was read for it; `frames` is empty where reading failed."""
 
@@ -81,13 +82,14 @@ class ClipBytes(NamedTuple):
     frames: dict[int, bytes]
     labels: dict[str, NDArray[np.int8]]
 
-
 class ClipReader:
     """Reads and decodes the planned clips of one set; its methods are called from the stages' threads."""
 
     def __init__(self, tracks: TrackSet, config: StreamConfig, counters: StreamCounters) -> None:
         self.tracks, self.config, self.counters = tracks, config, counters
         self.size = tracks.manifest.recipe.size
+        # A sample's labels are a few hundred bytes, and each would cost a request on every visit.
+        self._label = lru_cache(maxsize=LABELS_KEPT)(self._read_label)
 
     def fetch(self, clip: PlannedClip) -> ClipBytes:
         """The bytes of a clip's frames and its rows of labels, verified."""
@@ -147,7 +149,7 @@ class ClipReader:
                 read[int(frame)] = data
         return read
 
-    def _label(self, row: int, name: str) -> NDArray[np.int8] | None:
+    def _read_label(self, row: int, name: str) -> NDArray[np.int8] | None:
         place = self.tracks.label_members[name][row]
         if place is None:
             return None
@@ -160,7 +162,6 @@ class ClipReader:
     def _range(self, row: int, start: int, length: int) -> bytes:
         self.counters.add(requests=1, bytes_fetched=length)
         return storage.read_range(storage.join(self.tracks.url, self.tracks.shards[row]), start, length)
-
 
 def _coalesced(
     wanted: NDArray[np.int64], offsets: NDArray[np.int64], lengths: NDArray[np.int64]

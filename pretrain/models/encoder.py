@@ -45,6 +45,10 @@ class EncoderConfig:
             known = set(AutoConfig.for_model(self.model_type).to_dict())
         except ValueError as error:
             raise ValueError(f"encoder.model_type={self.model_type!r} is unknown to transformers") from error
+        if "num_channels" not in known:
+            raise ValueError(
+                f"encoder.model_type={self.model_type!r} does not read images; try convnext or vit"
+            )
         for name in self.settings:
             if name == "image_size":
                 raise ValueError("encoder.settings.image_size belongs one level up: encoder.image_size")

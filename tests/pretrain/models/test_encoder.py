@@ -122,6 +122,7 @@ def test_equal_seeds_build_equal_weights():
     ("arguments", "message"),
     [
         (("convnexx",), r"encoder.model_type='convnexx' is unknown to transformers"),
+        (("bert",), r"encoder.model_type='bert' does not read images; try convnext or vit"),
         (("vit", {"hiden_size": 16}), r"settings.hiden_size is unknown to transformers' vit; did you mean"),
         (("resnet", {"qqq": 1}), r"settings.qqq is unknown to transformers' resnet; it has .*hidden_sizes"),
         (("vit", {"image_size": 16}), r"one level up: encoder.image_size"),
