@@ -24,6 +24,7 @@ COALESCE_BYTES = 64 * 1024
 LABELS_KEPT = 100_000
 """Label arrays kept in memory, a few tens of MB."""
 
+
 @dataclass(frozen=True)
 class StreamConfig:
     """How a rank reads."""
@@ -40,6 +41,7 @@ class StreamConfig:
             raise ValueError(
                 f"stream needs threads and read_ahead >= 1 and max_unreadable >= 0, found {self}"
             )
+
 
 @dataclass
 class StreamCounters:
@@ -75,12 +77,14 @@ class StreamCounters:
                     f"run `python -m shards verify` on the set. First: {named}"
                 )
 
+
 class ClipBytes(NamedTuple):
     """A planned clip with what was read for it; `frames` is empty where reading failed."""
 
     clip: PlannedClip
     frames: dict[int, bytes]
     labels: dict[str, NDArray[np.int8]]
+
 
 class ClipReader:
     """Reads and decodes the planned clips of one set; its methods are called from the stages' threads."""
@@ -162,6 +166,7 @@ class ClipReader:
     def _range(self, row: int, start: int, length: int) -> bytes:
         self.counters.add(requests=1, bytes_fetched=length)
         return storage.read_range(storage.join(self.tracks.url, self.tracks.shards[row]), start, length)
+
 
 def _coalesced(
     wanted: NDArray[np.int64], offsets: NDArray[np.int64], lengths: NDArray[np.int64]

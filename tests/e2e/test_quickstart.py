@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
+
+from tests.processes import mentioning
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -42,7 +43,7 @@ def test_from_videos_to_a_report_of_registered_models(tmp_path):
     assert results == {"aunce-pretrained", "aunce-random", "intensity-pretrained", "intensity-random"}
     test_people = json.loads((folder / "results/aunce-random/result.json").read_text())["people"]["test"]
     assert len(test_people) == 9
-    assert still_running(folder) == []
+    assert mentioning(str(folder)) == []
 
     again = quickstart(folder, *SMALL)
     assert again.returncode == 0, again.stderr[-3000:]
@@ -50,15 +51,3 @@ def test_from_videos_to_a_report_of_registered_models(tmp_path):
     other = quickstart(folder, *SMALL[:2])
     assert other.returncode == 2
     assert "holds a run with other settings; give --fresh" in other.stderr
-
-
-def still_running(folder: Path) -> list[str]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            words = " ".join(process.cmdline())
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-        if str(folder) in words:
-            found.append(words)
-    return found

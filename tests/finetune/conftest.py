@@ -11,6 +11,7 @@ import torch
 
 from finetune.artifact import save_model
 from finetune.models import AuDetector, IntensityRegressor
+from finetune.protocols import DISFA
 from finetune.results import dump_sums, summary
 from pretrain.metrics.detection import detection_sums, everything_present
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
@@ -26,6 +27,7 @@ from shards.write import Sample, ShardWriter
 
 torch.set_num_threads(1)
 PEOPLE = ("SN001", "SN002", "SN006", "SN011", "SN003", "SN004")
+EVERYONE = tuple(person for part in DISFA.parts for person in part)
 SIZE = 32
 PIECE = 12
 RECIPE = CropRecipe("toy", 1, SIZE, "none", "0", [[0.5, 0.5]] * 5, 5, 95, "420")
@@ -33,7 +35,7 @@ RECIPE = CropRecipe("toy", 1, SIZE, "none", "0", [[0.5, 0.5]] * 5, 5, 95, "420")
 
 def toy_frame(person, intensity_A):
     """A face whose AU k brightens square k of a 4 x 3 grid."""
-    rng = np.random.default_rng(PEOPLE.index(person))
+    rng = np.random.default_rng(EVERYONE.index(person))
     frame = np.full((SIZE, SIZE, 3), rng.integers(40, 110, 3), np.uint8)
     for k, value in enumerate(intensity_A):
         top, left = 8 * (k // 4) + 4, 8 * (k % 4)
@@ -42,7 +44,7 @@ def toy_frame(person, intensity_A):
 
 
 def toy_intensity(person, num_frames):
-    rng = np.random.default_rng([7, PEOPLE.index(person)])
+    rng = np.random.default_rng([7, EVERYONE.index(person)])
     intensity_TA = np.zeros((num_frames, len(AUS)), np.int8)
     for k in range(len(AUS)):
         phase = rng.integers(num_frames)
@@ -50,11 +52,18 @@ def toy_intensity(person, num_frames):
     return intensity_TA
 
 
-def write_set(folder: Path, people=PEOPLE, num_frames=24, labelled=True) -> str:
+def independent_intensity(person, num_frames):
+    """No curves: every AU of every frame is drawn for itself, half of them absent."""
+    rng = np.random.default_rng([8, EVERYONE.index(person)])
+    shape = (num_frames, len(AUS))
+    return np.where(rng.random(shape) < 0.5, 0, rng.integers(1, 6, shape)).astype(np.int8)
+
+
+def write_set(folder: Path, people=PEOPLE, num_frames=24, labelled=True, intensity=toy_intensity) -> str:
     rows = []
     with ShardWriter(folder, "u0", 2**30, 10**6) as writer:
         for person in people:
-            intensity_TA = toy_intensity(person, num_frames)
+            intensity_TA = intensity(person, num_frames)
             for piece in range(0, num_frames, PIECE):
                 frames = list(range(piece, min(num_frames, piece + PIECE)))
                 part_TA = intensity_TA[frames]
@@ -100,6 +109,13 @@ def write_set(folder: Path, people=PEOPLE, num_frames=24, labelled=True) -> str:
 @pytest.fixture(scope="session")
 def toy_set(tmp_path_factory):
     return write_set(tmp_path_factory.mktemp("toy") / "set")
+
+
+@pytest.fixture(scope="session")
+def large_toy_set(tmp_path_factory):
+    """27 people whose AUs vary independently: enough to learn what carries over to other people."""
+    folder = tmp_path_factory.mktemp("large") / "set"
+    return write_set(folder, EVERYONE, intensity=independent_intensity)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from pretrain.config import ConfigError, dump, load, parse
 from pretrain.metrics.detection import f1
 from pretrain.metrics.people import mean_over_aus
 from pretrain.models.encoder import FrameEncoder, save_encoder
+from pretrain.optim import OptimConfig
 from shards.tracks import load_tracks
 
 
@@ -124,6 +125,40 @@ def test_refusals(config, tmp_path, make_set):
     url = make_set(tmp_path / "partial", people=("SN001", "SN006", "SN011"))
     with pytest.raises(ConfigError, match=r"no people of part3 in the set \(part1 1/9, part2 2/9"):
         run(replace(config, data=DataConfig(url), out=tmp_path / "d"), quiet)
+
+
+@pytest.fixture
+def learning(config, large_toy_set):
+    """Enough steps, at rates for a network of a few thousand weights."""
+    settings = {**config.encoder.settings, "layer_scale_init_value": 1.0}
+    optim = OptimConfig(learning_rate=5e-3)
+    return replace(
+        config,
+        data=DataConfig(large_toy_set),
+        encoder=replace(config.encoder, settings=settings),
+        aunce=AunceConfig(
+            fit=FitConfig(150, 24, optim, encoder_rate=1.0),
+            linear=LinearConfig(epochs=30, learning_rate=0.05),
+            width=16,
+            temperature=0.1,
+        ),
+        intensity=IntensityConfig(
+            fit=FitConfig(150, 16, replace(optim, learning_rate=1e-2), encoder_rate=1.0),
+            labelled_fraction=1.0,
+            window=8,
+            left_context=5,
+            hidden=32,
+            width=32,
+        ),
+    )
+
+
+def test_detection_learns_what_carries_over_to_other_people(learning):
+    assert run(learning, quiet)["test"]["honest"]["auc"]["mean"] > 0.58
+
+
+def test_intensity_learns_what_carries_over_to_other_people(learning):
+    assert run(replace(learning, task="intensity"), quiet)["test"]["honest"]["icc"]["mean"] > 0.2
 
 
 def test_shipped_configs_load_and_typos_are_named(tmp_path):

@@ -7,10 +7,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import psutil
 import pytest
 
 from infra.ray_head import RayHead
+from tests.processes import mentioning
 
 
 def test_runs_a_job_with_the_token_only_and_ends_clean(tmp_path):
@@ -27,18 +27,6 @@ def test_runs_a_job_with_the_token_only_and_ends_clean(tmp_path):
         )
         assert job.returncode == 0, job.stderr
         assert "\nhello from the head\n" in job.stdout
-        assert running_from(temporary)
-    assert running_from(temporary) == []
+        assert mentioning(temporary)
+    assert mentioning(temporary) == []
     assert not Path(temporary).exists()
-
-
-def running_from(folder: str) -> list[str]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            words = " ".join(process.cmdline())
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-        if folder in words and process.pid != os.getpid():
-            found.append(words)
-    return found

@@ -112,7 +112,7 @@ def test_no_negatives_give_zero_and_no_nan(kind):
     ones = torch.ones_like(label_NA)
     loss = au_contrast_loss(vectors_NAD, ones, torch.full_like(kind_NA, kind), exponent_NA)
     loss.backward()
-    assert float(loss) == 0
+    assert loss.item() == 0
     assert (vectors_NAD.grad == 0).all()
     nothing = au_contrast_loss(vectors_NAD, -ones, torch.full_like(kind_NA, kind), exponent_NA)
     assert float(nothing) == 0
