@@ -114,6 +114,6 @@ def positive_rates(labels: dict[int, Labels], target: Target) -> NDArray[np.floa
 
 
 def au_weights(rate_A: NDArray[np.float64]) -> NDArray[np.float64]:
-    """w_k = (1 / r_k) * A / sum_l (1 / r_l): rare AUs weigh more, the weights sum to A (methods 5.6)."""
+    """w_k = (1 / r_k) * A / sum_l (1 / r_l): rare AUs weigh more, the weights sum to A."""
     inverse_A = 1.0 / rate_A
     return np.asarray(inverse_A * len(rate_A) / inverse_A.sum(), np.float64)

@@ -36,7 +36,7 @@ ORDER, KINDS, LINEAR = 1, 2, 3
 
 @dataclass(frozen=True)
 class AunceConfig:
-    """Defaults are the corrected loss of methods 5.9."""
+    """Defaults are this project's corrected loss; see `losses.au_contrast`."""
 
     fit: FitConfig = field(default_factory=FitConfig)
     linear: LinearConfig = field(default_factory=LinearConfig)

@@ -1,6 +1,6 @@
 """Linear evaluation of a frozen encoder: one linear classifier per AU on cached vectors.
 
-Weighted binary cross-entropy as methods 5.4 and 5.6; a softmax over two outputs is the sigmoid of their
+Weighted binary cross-entropy as in AUNCE's second stage; a softmax over two outputs is the sigmoid of their
 difference, so one output per AU is kept. Epoch and thresholds are chosen on validation people: the epoch by
 mean AUC, which no threshold can tilt, then each AU's threshold by F1.
 

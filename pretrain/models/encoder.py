@@ -19,7 +19,15 @@ FACTS_NAME = "facscale.json"
 
 
 DEFAULT_SETTINGS: dict[str, dict[str, Any]] = {
-    "convnext": {"hidden_sizes": [24, 48, 96, 192], "depths": [1, 1, 2, 1], "patch_size": 4}
+    "convnext": {
+        "hidden_sizes": [24, 48, 96, 192],
+        "depths": [1, 1, 2, 1],
+        "patch_size": 4,
+        # The library's defaults (1e-6, 0.02) suit deep models and long runs: blocks start almost switched
+        # off, and a short run on a CPU ends before they are on.
+        "layer_scale_init_value": 1.0,
+        "initializer_range": 0.1,
+    }
 }
 """For a config without settings. The ConvNeXt has 0.6 M parameters, for CPUs."""
 

@@ -92,9 +92,11 @@ def _decode(
 ) -> Iterator[DecodedFrame]:
     index = 0
     rate = float(stream.average_rate or 25)
+    # AVI stores no presentation times: with B-frames, what stands for them is out of order.
+    timed = container.format.name != "avi"
     try:
         for picture in container.decode(stream):
-            time_seconds = index / rate if picture.time is None else float(picture.time)
+            time_seconds = float(picture.time) if timed and picture.time is not None else index / rate
             yield _frame(index, round(time_seconds, 6), picture, long_side)
             index += 1
     except (av.error.FFmpegError, ValueError) as error:

@@ -63,21 +63,29 @@ def test_empty_slots_are_left_as_they_are(reader):
     assert sorted(read.frames) == [3]
 
 
-def test_near_frames_share_a_request_and_far_ones_do_not(reader, monkeypatch):
-    place = reader.tracks.frames_of(0)
-    lengths = reader.tracks.frame_length[place]
-    labels = 2
-    reader.fetch(clip(0, 0, 5, 15))
-    assert reader.counters.requests == 1 + labels
-    between = reader.counters.bytes_fetched
-    assert between > lengths.sum()
+def requests_of(reader: ClipReader, planned: PlannedClip) -> int:
+    before = reader.counters.requests
+    reader.fetch(planned)
+    return reader.counters.requests - before
 
-    monkeypatch.setattr(reader_module, "COALESCE_BYTES", int(lengths[1:5].sum()))
-    reader.fetch(clip(0, 0, 5, 15))
-    assert reader.counters.requests == 1 + labels + 2 + labels
-    monkeypatch.setattr(reader_module, "COALESCE_BYTES", int(lengths[1:5].sum()) - 1)
-    reader.fetch(clip(0, 0, 5, 15))
-    assert reader.counters.requests == 1 + labels + 2 + labels + 3 + labels
+
+def test_near_frames_share_a_request_and_far_ones_do_not(reader, monkeypatch):
+    lengths = reader.tracks.frame_length[reader.tracks.frames_of(0)]
+    reader.fetch(clip(0, 0))  # its labels too
+    before = reader.counters.bytes_fetched
+    assert requests_of(reader, clip(0, 0, 5, 15)) == 1
+    assert reader.counters.bytes_fetched - before == lengths.sum()
+    between = int(lengths[1:5].sum())
+    assert between < lengths[6:15].sum()
+    monkeypatch.setattr(reader_module, "COALESCE_BYTES", between)
+    assert requests_of(reader, clip(0, 0, 5, 15)) == 2
+    monkeypatch.setattr(reader_module, "COALESCE_BYTES", between - 1)
+    assert requests_of(reader, clip(0, 0, 5, 15)) == 3
+
+
+def test_a_samples_labels_are_read_once(reader):
+    labels = 2
+    assert [requests_of(reader, clip(row, 0)) for row in (0, 0, 1, 0, 1)] == [1 + labels, 1, 1 + labels, 1, 1]
 
 
 def altered(tracks, **columns):

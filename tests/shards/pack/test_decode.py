@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from shards.pack.decode import VideoError, read_frames
+from shards.synthetic.video import write_video as write_generated
 from tests.clips import face_clip, face_frames, flat_frames, turned, write_sound, write_video
 
 
@@ -51,3 +52,10 @@ def test_a_file_cut_in_the_middle_gives_its_first_half(tmp_path: Path) -> None:
     count, stage, reason = fails(tmp_path / "cut.avi")
     assert 10 < count < 50
     assert (stage, reason) in {("decode", "truncated"), ("decode", "decode_error")}
+
+
+def test_times_rise_evenly_in_an_avi_with_b_frames(tmp_path: Path) -> None:
+    moving = (np.full((64, 64, 3), 8 * (i % 30), np.uint8) for i in range(40))
+    write_generated(tmp_path / "b.avi", moving, fps=20, size=64)
+    times = [frame.time_seconds for frame in read_frames(tmp_path / "b.avi", 64)]
+    assert times == pytest.approx([i / 20 for i in range(40)])
