@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from pretrain.config import ConfigError, dump, load, parse
+from pretrain.errors import TrainingError
 from pretrain.tracking import NoTracker, SpoolTracker, Tracker
 from shards.errors import ShardError
 
@@ -45,6 +46,6 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
     try:
         main(sys.argv[1:])
-    except (ConfigError, ShardError) as error:
+    except (ConfigError, ShardError, TrainingError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error

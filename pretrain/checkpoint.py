@@ -15,7 +15,7 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,12 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from pretrain.engine import Engine, Fragment
+from pretrain.errors import CheckpointError
 from pretrain.world import World
 from shards import storage
 
 MARKER = "COMMITTED.json"
 COMMIT_TIMEOUT_SECONDS = 600.0
-
-
-class CheckpointError(Exception):
-    """A checkpoint that may not be written or cannot be trusted; the message names it and what to do."""
 
 
 @dataclass(frozen=True)
@@ -153,12 +150,16 @@ class Checkpoints:
         self._upload: threading.Thread | None = None
         self._failure: Exception | None = None
 
-    def restore_newest(self) -> dict[str, Any] | None:
-        """Restore the newest committed checkpoint and return its facts; None where there is none."""
+    def restore_newest(self, check: Callable[[Mapping[str, Any]], None]) -> dict[str, Any] | None:
+        """Restore the newest committed checkpoint and return its facts; None where there is none.
+
+        `check` sees the facts first and raises where they do not belong to this run.
+        """
         newest = self._world.broadcast(next(reversed(committed(self.run_url)), None))
         if newest is None:
             return None
         reader = CheckpointReader(newest)
+        check(reader.facts)
         self._engine.restore(reader.read, optimizer_steps=int(reader.facts["step"]))
         for kind, module in self._companions.items():
             for name, tensor in module.state_dict().items():

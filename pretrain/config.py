@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 T = TypeVar("T")
 __all__ = ["MISSING", "ConfigError", "Request", "dump", "from_dict", "load", "parse", "to_dict"]
@@ -67,6 +68,9 @@ def load(schema: type[T], request: Request) -> T:
         return _build(schema, *layers)
     except (OmegaConfBaseException, ValueError) as error:
         raise ConfigError(str(error)) from error
+    except (YAMLError, TypeError) as error:
+        files = ", ".join(str(path) for path in request.files)
+        raise ConfigError(f"{files} must each be a YAML mapping of keys to values: {error}") from error
 
 
 def from_dict(schema: type[T], content: dict[str, Any]) -> T:

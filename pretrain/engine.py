@@ -91,10 +91,10 @@ class Engine:
 
     def fragments(self) -> Iterator[Fragment]:
         """This rank's slices of weights and moments; over all ranks they cover every parameter once."""
-        for name, parameter in self._engine.module.named_parameters():
+        for name, parameter in self._trained():
             mapping = parameter._hp_mapping
             if mapping is None:
-                continue
+                continue  # all of it lies on other ranks
             start, shape = mapping.lp_fragment_address.start, tuple(parameter.shape)
             yield Fragment(WEIGHTS, name, shape, start, mapping.hp_fragment)
             for kind in (EXP_AVG, EXP_AVG_SQ):
@@ -108,13 +108,17 @@ class Engine:
             optimizer_steps: updates made so far, which AdamW's bias correction needs.
         """
         with torch.no_grad():
-            for name, parameter in self._engine.module.named_parameters():
+            for name, parameter in self._trained():
                 parameter.data.copy_(read(WEIGHTS, name).view_as(parameter))
             for fragment in self.fragments():
                 whole = read(fragment.kind, fragment.name)
                 fragment.values.copy_(whole.narrow(0, fragment.start, fragment.values.numel()))
         for state in self._optimizer.state.values():
             state["step"].fill_(optimizer_steps)
+
+    def _trained(self) -> Iterator[tuple[str, Any]]:
+        """Trained parameters, with the attributes that DeepSpeed gave them."""
+        return ((name, p) for name, p in self._engine.module.named_parameters() if p.requires_grad)
 
     def _start_moments(self) -> None:
         """Make AdamW's zero state now, not at the first step, so that fragments exist from the start."""
@@ -139,6 +143,7 @@ def start_deepspeed() -> Any:
     import deepspeed
 
     if not torch.cuda.is_available():
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        # Replaced, not updated: looking into it probes every kernel with the compiler.
+        deepspeed.ops.__compatible_ops__ = {"deepspeed_shm_comm": False}
     deepspeed.init_distributed("nccl" if torch.cuda.is_available() else "gloo")
     return deepspeed

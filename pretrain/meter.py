@@ -69,7 +69,7 @@ class Meter:
         self._paused_seconds += time.monotonic() - start
 
     def reduce(self, gradient_norm: float, learning_rate: float) -> dict[str, float]:
-        """Metrics of the steps since the last call, equal on every rank. The loop's one host sync."""
+        """Metrics since the last call, `speed/*` and `memory/*` this rank's own. The loop's one host sync."""
         elapsed = time.monotonic() - self._since - self._paused_seconds
         now, before = self._counters, self._seen
         local = {name: total / self._counts[name] for name, total in self._sums.items()}

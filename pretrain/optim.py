@@ -26,6 +26,11 @@ class OptimConfig:
                 "optim needs learning_rate > 0 and 0 <= warmup < 1, "
                 f"found {self.learning_rate} and {self.warmup}"
             )
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1) or self.weight_decay < 0 or self.clip_norm <= 0:
+            raise ValueError(
+                "optim needs beta1 and beta2 in [0, 1), weight_decay >= 0 and clip_norm > 0, found "
+                f"{self.beta1}, {self.beta2}, {self.weight_decay} and {self.clip_norm}"
+            )
 
 
 def learning_rate_at(step: int, steps: int, config: OptimConfig) -> float:

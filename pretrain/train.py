@@ -7,7 +7,7 @@ objectives/clp.py.
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from pretrain.checkpoint import Checkpoints, claim_attempt
 from pretrain.config import MISSING, ConfigError, to_dict
 from pretrain.device import to_device
 from pretrain.engine import Engine, EngineConfig
+from pretrain.errors import NotFiniteError
 from pretrain.meter import Meter, due
 from pretrain.models.encoder import EncoderConfig, save_encoder
 from pretrain.objectives.clp import Clp, ClpConfig
@@ -41,6 +42,10 @@ class DataConfig:
     """Shard set, local or s3://."""
     window_units: int = 16
     stream: StreamConfig = field(default_factory=StreamConfig)
+
+    def __post_init__(self) -> None:
+        if self.window_units < 1:
+            raise ValueError(f"data.window_units must be at least 1, found {self.window_units}")
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,9 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     )
     attempt = world.broadcast(claim_attempt(run.url) if world.rank == 0 else 0)
     checkpoints = Checkpoints(run.url, attempt, engine, objective.companions(), world, run.keep_checkpoints)
-    step = _resume(checkpoints, plan)
     facts = {**facts, "config": to_dict(config), "order": plan.describe()}
+    restored = checkpoints.restore_newest(lambda stored: _refuse_other_run(stored, config, plan))
+    step = 0 if restored is None else int(restored["step"])
     counters = StreamCounters()
     batches = stream_clips(tracks, plan, config.data.stream, counters, step, world.rank, world.size)
     meter = Meter(world, device, counters, run.global_batch)
@@ -169,19 +175,46 @@ def _clips_per_rank(global_batch: int, processes: int) -> int:
     return global_batch // processes
 
 
-def _resume(checkpoints: Checkpoints, plan: Plan) -> int:
-    """Step to go on from."""
-    facts = checkpoints.restore_newest()
-    if facts is None:
-        return 0
-    refuse_other_order(facts["order"], plan)
-    return int(facts["step"])
+def _refuse_other_run(stored: Mapping[str, Any], config: PretrainConfig, plan: Plan) -> None:
+    """Check that a checkpoint belongs to this run's data and model.
+
+    Raises:
+        ManifestMismatchError: another order of data, naming each difference.
+        ConfigError: another model or schedule, naming each difference.
+    """
+    refuse_other_order(stored["order"], plan)
+    current = to_dict(config)
+    fixed = ("objective", "encoder", "augment", "optim", "run.steps")
+    differing = [
+        f"{name}: {before!r} -> {now!r}"
+        for section in fixed
+        for name, before, now in _differences(section, _at(stored["config"], section), _at(current, section))
+    ]
+    if differing:
+        raise ConfigError(
+            f"{config.run.url} holds a run with other settings; go on with those, or give another run.url: "
+            + "; ".join(differing)
+        )
+
+
+def _at(content: Mapping[str, Any], path: str) -> Any:
+    for name in path.split("."):
+        content = content[name]
+    return content
+
+
+def _differences(name: str, before: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in sorted({*before, *now}):
+            yield from _differences(f"{name}.{key}", before.get(key), now.get(key))
+    elif before != now:
+        yield name, before, now
 
 
 def _stop_unless_finite(metrics: Mapping[str, float], step: int) -> None:
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
     if bad:
-        raise ArithmeticError(
+        raise NotFiniteError(
             f"{', '.join(bad)} not finite by step {step}; the last checkpoint is good. "
             "Lower optim.learning_rate or raise the temperatures, then start again"
         )

@@ -88,7 +88,7 @@ class Group:
 def join_group() -> Group:
     """The process group of this process: an existing one (Ray made it), torchrun's, or one of its own.
 
-    A process that nobody launched forms a group of one over an in-process store, so it opens no port.
+    A process that nobody launched forms a group of one over an in-process store: it needs no port to meet at.
     """
     if not dist.is_initialized():
         backend = "nccl" if torch.cuda.is_available() else "gloo"

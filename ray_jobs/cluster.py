@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow.fs
+import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -29,6 +30,29 @@ class ClusterConfig:
 
 
 Worker = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """Resources of a job of one process."""
+
+    cpus: int = 1
+    gpus: int = 0
+    max_retries: int = 5
+    """New starts after its process or node died; an error of its own is not tried again."""
+
+    def __post_init__(self) -> None:
+        if self.cpus < 1 or min(self.gpus, self.max_retries) < 0:
+            raise ValueError(f"cluster needs cpus >= 1, gpus >= 0 and max_retries >= 0, found {self}")
+
+
+def run_task(worker: Worker, content: dict[str, Any], config: TaskConfig) -> None:
+    """Run `worker(content)` in one process of the cluster.
+
+    It needs no worker group, whose controller and helpers cost about a gigabyte of memory.
+    """
+    task = ray.remote(num_cpus=config.cpus, num_gpus=config.gpus, max_retries=config.max_retries)(worker)
+    ray.get(task.remote(content))
 
 
 def run_workers(worker: Worker, content: dict[str, Any], cluster: ClusterConfig, run_url: str) -> None:

@@ -3,7 +3,7 @@
 import sys
 
 from pretrain.config import ConfigError, dump, load, parse, to_dict
-from ray_jobs.cluster import run_workers
+from ray_jobs.cluster import run_task
 from ray_jobs.finetune_worker import FinetuneJob, is_finished, worker
 from ray_jobs.runs import open_run, terminal_status
 from shards.errors import ShardError
@@ -27,10 +27,10 @@ def main(arguments: list[str]) -> None:
     if is_finished(job.url):
         sys.stdout.write(f"{job.url} holds this job's result already\n")
         return
-    load_tracks(job.data.url)  # a wrong url is said here, not after the worker's restarts
+    load_tracks(job.data.url)  # a wrong url is said here, not after the job has queued
     run_id = open_run(job.tracking, job.url, to_dict(job))
     with terminal_status(job.tracking, run_id):
-        run_workers(worker, {"job": to_dict(job), "mlflow_run_id": run_id}, job.cluster, job.url)
+        run_task(worker, {"job": to_dict(job), "mlflow_run_id": run_id}, job.cluster)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from finetune.results import RESULT_NAME
 from finetune.train import FinetuneConfig, run
 from pretrain.config import MISSING, from_dict
 from pretrain.tracking import MlflowTracker
-from ray_jobs.cluster import ClusterConfig
+from ray_jobs.cluster import TaskConfig
 from ray_jobs.runs import TrackingConfig
 from shards import storage
 
@@ -31,7 +31,7 @@ class FinetuneJob(FinetuneConfig):
     """Name of the run folder while the worker writes it."""
     url: str = MISSING
     """Where the finished run folder is kept, local or s3://; a finished one is not made again."""
-    cluster: ClusterConfig = field(default_factory=lambda: ClusterConfig(workers=1))
+    cluster: TaskConfig = field(default_factory=TaskConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     register: RegisterConfig = field(default_factory=RegisterConfig)
 

@@ -24,5 +24,6 @@ def _rank(
     torch.set_num_threads(1)
     os.environ["DS_ACCELERATOR"] = "cpu"
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=size)
+    dist.barrier()  # a rank may end before its peer has connected
     torch.save(function(rank, *arguments), folder / f"{rank}.pt")
     dist.destroy_process_group()

@@ -19,6 +19,7 @@ PRETRAIN_LEAF = (
 )
 PRETRAIN_LIBRARY = (
     *PRETRAIN_LEAF,
+    "pretrain.errors",
     "pretrain.optim",
     "pretrain.world",
     "pretrain.engine",

@@ -55,6 +55,11 @@ class ClpConfig:
     def __post_init__(self) -> None:
         if min(self.tau, self.tau_attention, self.cross_weight + 1e-9) <= 0:
             raise ValueError(f"clp needs tau, tau_attention > 0 and cross_weight >= 0, found {self}")
+        _ = self.clip_spec  # validates frames and gaps
+        if self.memory_slots is not None and self.memory_slots < 1:
+            raise ValueError(f"objective.memory_slots must be at least 1, found {self.memory_slots}")
+        if self.momentum is not None and not 0 <= self.momentum < 1:
+            raise ValueError(f"objective.momentum must lie in [0, 1), found {self.momentum}")
         if self.num_frames < 4:
             raise ValueError(f"objective.num_frames={self.num_frames}: temporal contrast needs at least 4")
         if self.extra_frames < 1 and self.cross_weight > 0:

@@ -263,7 +263,6 @@ def test_another_order_of_data_is_refused_naming_the_difference(found):
         )
 
 
-@pytest.mark.xfail(strict=True, reason="restoring copies tensors before it compares configs")
 def test_another_model_is_refused_naming_the_difference(found):
     kind, message = found["other model"]
     assert kind in ("ConfigError", "ManifestMismatchError")
