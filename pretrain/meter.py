@@ -38,7 +38,13 @@ class Meter:
         self._world, self._device, self._counters = world, device, counters
         self._clips_per_step = clips_per_step
         self._seen = StreamCounters()
+        self._all_steps = self._both_steps = 0
         self._clear()
+
+    @property
+    def both_parts_share(self) -> float:
+        """Share of all steps so far in which both parts of CLP's loss were active."""
+        return self._both_steps / max(1, self._all_steps)
 
     def _clear(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -53,6 +59,8 @@ class Meter:
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
         self._steps += 1
+        self._all_steps += 1
+        self._both_steps += "loss/cross_identity" in parts
         self._fingerprint += sum(
             clip_fingerprint(int(position), key, frames_T)
             for position, key, frames_T in zip(

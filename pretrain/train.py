@@ -130,6 +130,7 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
             with meter.paused():
                 checkpoints.save(step, facts)
     checkpoints.wait()
+    progress.end(step, meter.both_parts_share)
     if world.rank == 0:
         _export(objective, tracks, config, step)
     world.barrier()

@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from shards.batch import ClipSpec
 
 IntArray = NDArray[np.int64]
+TIME_ROUNDING = 1e-5
+"""Seconds by which stored frame times may be off."""
 
 # Domains: they keep the draws of one seed apart.
 UNITS, SAMPLES, CLIP = 1, 2, 3
@@ -22,7 +24,16 @@ def fits(times: NDArray[np.float64], spec: ClipSpec) -> bool:
         return True
     if len(times) < spec.total_frames:
         return False
-    return spec.gap_seconds is None or times[-1] - times[0] >= (spec.num_frames - 1) * spec.gap_seconds[0]
+    if spec.gap_seconds is None:
+        return True
+    low, high = _gap_range(times, spec.gap_seconds)
+    return low <= high and times[-1] - times[0] >= (spec.num_frames - 1) * low
+
+
+def _gap_range(times: NDArray[np.float64], gap_seconds: tuple[float, float]) -> tuple[float, float]:
+    """The gaps that are both asked for and no shorter than the frames lie apart, or frames would repeat."""
+    apart = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    return max(gap_seconds[0], apart), gap_seconds[1] + TIME_ROUNDING
 
 
 def draw_frames(
@@ -39,7 +50,7 @@ def draw_frames(
         clip = np.arange(first, first + spec.num_frames)
     else:
         span = float(times[-1] - times[0])
-        low, high = spec.gap_seconds
+        low, high = _gap_range(times, spec.gap_seconds)
         gap = rng.uniform(low, min(high, span / max(1, spec.num_frames - 1)))
         length = gap * (spec.num_frames - 1)
         start = times[0] + rng.uniform(0, max(0.0, span - length))

@@ -105,3 +105,14 @@ def test_an_anchored_clip_shows_its_anchor_with_context_where_there_is_some(anch
 )
 def test_whether_a_sample_holds_a_clip(frames, spec, wanted):
     assert bool(fits(TIMES[:frames], spec)) == wanted
+
+
+def test_a_slow_video_cannot_hold_a_clip_of_shorter_gaps():
+    """At one frame per second, a gap of a quarter second would show the same frame again and again."""
+    once_a_second = np.arange(60, dtype=np.float64)
+    assert not fits(once_a_second, ClipSpec(4, (0.2, 0.3)))
+    spec = ClipSpec(4, (0.2, 1.5))
+    assert fits(once_a_second, spec)
+    for position in range(50):
+        frames_T = draw_frames(once_a_second, spec, generator(0, CLIP, position))
+        assert (np.diff(frames_T) >= 1).all()
