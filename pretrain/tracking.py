@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,12 @@ class Tracker(Protocol):
 
     def log(self, metrics: Mapping[str, float], step: int) -> None: ...
 
+    def unsent(self) -> list[str]:
+        """Lines that a kill would lose; a checkpoint keeps them."""
+
+    def adopt(self, lines: Sequence[str]) -> None:
+        """Send what an earlier attempt could not; what it had sent after all is kept once."""
+
     def finish(self) -> None: ...
 
 
@@ -30,6 +36,12 @@ class NoTracker:
     """For ranks other than 0, and for runs without tracking."""
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
+        pass
+
+    def unsent(self) -> list[str]:
+        return []
+
+    def adopt(self, lines: Sequence[str]) -> None:
         pass
 
     def finish(self) -> None:
@@ -46,7 +58,13 @@ class SpoolTracker:
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         line = {"step": step, "time_ms": round(time.time() * 1000), "metrics": dict(metrics)}
-        self._file.write(json.dumps(line) + "\n")
+        self.adopt([json.dumps(line)])
+
+    def unsent(self) -> list[str]:
+        return []
+
+    def adopt(self, lines: Sequence[str]) -> None:
+        self._file.writelines(f"{line}\n" for line in lines)
 
     def finish(self) -> None:
         self._file.close()
@@ -72,6 +90,15 @@ class MlflowTracker:
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         self._spool.log(metrics, step)
+        self._news.set()
+
+    def unsent(self) -> list[str]:
+        with self._spool.path.open("rb") as file:
+            file.seek(self._position)
+            return [line.decode().rstrip("\n") for line in file if line.endswith(b"\n")]
+
+    def adopt(self, lines: Sequence[str]) -> None:
+        self._spool.adopt(lines)
         self._news.set()
 
     def finish(self) -> None:

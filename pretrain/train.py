@@ -108,6 +108,7 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     facts = {**facts, "config": to_dict(config), "order": plan.describe()}
     restored = checkpoints.restore_newest(lambda stored: _refuse_other_run(stored, config, plan))
     step = 0 if restored is None else int(restored["step"])
+    tracker.adopt([] if restored is None else restored["unsent_metrics"])
     counters = StreamCounters()
     batches = stream_clips(tracks, plan, config.data.stream, counters, step, world.rank, world.size)
     meter = Meter(world, device, counters, run.global_batch)
@@ -128,7 +129,7 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
             progress.show(step, metrics)
         if due(step, run.save_every, run.steps):
             with meter.paused():
-                checkpoints.save(step, facts)
+                checkpoints.save(step, {**facts, "unsent_metrics": tracker.unsent()})
     checkpoints.wait()
     progress.end(step, meter.both_parts_share)
     if world.rank == 0:

@@ -235,3 +235,19 @@ def test_other_ranks_write_nothing(tmp_path, monkeypatch):
     tracker.log(values(1), 1)
     tracker.finish()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_attempts_unsent_metrics_arrive_through_its_checkpoint(wire, client, run_id, tmp_path):
+    killed = MlflowTracker(tmp_path / "killed.jsonl", wire.uri, run_id, grace_seconds=0.1)
+    log_steps(killed, range(3))  # the wire is not connected: nothing arrives
+    kept = json.loads(json.dumps(killed.unsent()))
+    killed.finish()
+    assert arrived(client, run_id) == []
+    wire.connect()
+    resumed = MlflowTracker(tmp_path / "resumed.jsonl", wire.uri, run_id)
+    resumed.adopt(kept)
+    resumed.adopt(kept[:1])  # as if the first line had been sent after all
+    log_steps(resumed, range(3, 5))
+    resumed.finish()
+    assert arrived(client, run_id) == wanted(range(5))
+    assert resumed.unsent() == []
