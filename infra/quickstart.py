@@ -40,6 +40,8 @@ QUIET = {
     "OMP_NUM_THREADS": "1",
     "PYTHONWARNINGS": "ignore",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
 }
 MODELS = {"aunce": "au-detector", "intensity": "au-intensity"}
 
@@ -76,9 +78,9 @@ class Quickstart:
         with ObjectStore(self.folder / "store") as store:
             artifacts = f"{store.url}/mlflow"
             with TrackingServer(self.folder / "tracking", artifacts, store.environment) as tracking:
-                environment = {**store.environment, "MLFLOW_TRACKING_URI": tracking.uri}
+                environment = {**store.environment, **QUIET, "MLFLOW_TRACKING_URI": tracking.uri}
                 with RayHead(self.folder / "ray", environment) as ray:
-                    self.environment = {**environment, **ray.environment, **QUIET}
+                    self.environment = {**environment, **ray.environment}
                     self.store_url, self.tracking_uri = store.url, tracking.uri
                     yield
 
