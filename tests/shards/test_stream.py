@@ -119,9 +119,7 @@ def test_too_much_damage_stops_with_a_clear_line(drawn, tmp_path):
     reader = stream_clips(
         tracks, Plan(tracks.columns, SPEC, 4, seed=5), StreamConfig(threads=1, max_unreadable=0)
     )
-    with pytest.raises(
-        ShardError, match=r"1 samples could not be read, more than max_unreadable=0.*verify"
-    ):
+    with pytest.raises(ShardError, match=r"1 samples could not be read, more than max_unreadable=0.*verify"):
         [next(reader) for _ in range(3)]
 
 
