@@ -8,7 +8,7 @@
 A sample's members, in this order:
 
     <key>.mjpeg            its frames, concatenated JPEG files
-    <key>.json             the index row's facts, detector scores and landmarks
+    <key>.json             the index row's facts, detector scores, landmarks, and the expression where known
     <key>.occurrence.npy   int8 (frames, AUs), 0 / 1 / -1 = not coded       where labelled
     <key>.intensity.npy    int8 (frames, AUs), 0-5 / -1 = not coded         where labelled
 
@@ -34,6 +34,8 @@ FRAMES_MEMBER = "mjpeg"
 FACTS_MEMBER = "json"
 OCCURRENCE_MEMBER = "occurrence.npy"
 INTENSITY_MEMBER = "intensity.npy"
+EXPRESSION_FACT = "expression"
+"""Key in `<key>.json`: the name of the expression that the whole sample shows; only where the set says it."""
 
 
 def shard_name(unit: str, number: int) -> str:

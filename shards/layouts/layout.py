@@ -34,6 +34,8 @@ VIDEO_SUFFIXES = frozenset(
     ]
 )
 
+IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png"])
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -42,6 +44,8 @@ class Labels:
     first_frame: int
     occurrence_FA: NDArray[np.int8] | None
     intensity_FA: NDArray[np.int8] | None
+    failures: list[Failure] = field(default_factory=list)
+    """Label files that could not be used; the others were."""
 
     def rows(self, labels_FA: NDArray[np.int8] | None, frame_number: list[int]) -> NDArray[np.int8] | None:
         """(T, A) labels of these frames, missing where there is no row; None where none of them has any."""
@@ -61,15 +65,22 @@ def no_labels() -> None:
 
 @dataclass(frozen=True)
 class Source:
-    """One video of a data set."""
+    """One video of a data set, one folder of its frames, or one picture."""
 
     video_id: str
     """Unique in the data set and stable: it names the video in the shards."""
     path: Path
+    """A video file; a folder of pictures named by frame number; or a single picture."""
     identity: str
     activity: str | None = None
     first_frame: int = 0
-    """The number of the video's first frame, as its labels count."""
+    """The number of a video's first frame, as its labels count; pictures carry their numbers themselves."""
+    frame_rate: float = 25.0
+    """Frame numbers per second in a folder of pictures; a video has its own clock."""
+    shortest_track: int = 8
+    """Frames; a face seen in fewer is not kept."""
+    expression: str | None = None
+    """What the whole source shows, where the data set says so."""
     load_labels: Callable[[], Labels | None] = no_labels
     """Read in the process that packs the video; must be picklable."""
     label_files: list[Path] = field(default_factory=list)
@@ -105,6 +116,11 @@ class Layout(Protocol):
 def is_video(path: Path) -> bool:
     """Whether the name says so; what is inside shows when it is opened."""
     return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_image(path: Path) -> bool:
+    """Whether the name says so."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def unknown_file(root: Path, path: Path) -> Failure:

@@ -4,13 +4,14 @@ import difflib
 from pathlib import Path
 
 from shards.errors import ShardError
+from shards.layouts.bp4d import Bp4dLayout
 from shards.layouts.disfa import DisfaLayout
 from shards.layouts.folder import FolderLayout
 from shards.layouts.layout import Layout, Listing
 from shards.layouts.voxceleb import VoxcelebLayout
 
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (FolderLayout(), VoxcelebLayout(), DisfaLayout())
+    layout.name: layout for layout in (FolderLayout(), VoxcelebLayout(), DisfaLayout(), Bp4dLayout())
 }
 
 

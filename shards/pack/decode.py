@@ -3,9 +3,9 @@
 Axes: H W pixels of the upright picture, C = RGB.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import av
@@ -41,19 +41,17 @@ class DecodedFrame:
     """One frame: a small luma picture at once, colours on demand."""
 
     index: int
-    """Counted from 0 in order of showing."""
+    """Of a video's frame: counted from 0 in order of showing. Of a picture: its own number."""
     time_seconds: float
     small_HW: NDArray[np.uint8]
     scale: float
     """Pixels of `small_HW` per pixel of the frame."""
-    picture: av.VideoFrame
-    turns: int
-    """Quarter turns, counter-clockwise, that make the picture upright."""
+    colours: Callable[[], NDArray[np.uint8]]
+    """Gives the upright frame in full size."""
 
     @cached_property
     def rgb_HWC(self) -> NDArray[np.uint8]:  # noqa: N802 (axes)
-        pixels = self.picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-        return np.rot90(pixels, self.turns) if self.turns else pixels
+        return self.colours()
 
 
 def luma(picture: av.VideoFrame) -> NDArray[np.uint8]:
@@ -119,4 +117,10 @@ def _frame(index: int, time_seconds: float, picture: av.VideoFrame, long_side: i
     small_HW = cv2.resize(luma_HW, size, interpolation=cv2.INTER_AREA) if scale < 1 else luma_HW.copy()
     turns = round(picture.rotation / 90) % 4
     upright_HW = np.ascontiguousarray(np.rot90(small_HW, turns)) if turns else small_HW
-    return DecodedFrame(index, time_seconds, upright_HW, scale, picture, turns)
+    return DecodedFrame(index, time_seconds, upright_HW, scale, partial(_colours, picture, turns))
+
+
+def _colours(picture: av.VideoFrame, turns: int) -> NDArray[np.uint8]:
+    """The picture after `turns` quarter turns, counter-clockwise, that make it upright."""
+    pixels = picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    return np.rot90(pixels, turns) if turns else pixels

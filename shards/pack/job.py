@@ -83,16 +83,32 @@ def recipe_of(config: PackConfig, detector: Detector) -> CropRecipe:
 
 
 def fingerprint(source: Source) -> str:
-    """Tells a video and its labels from others: size and both ends of the video, all of the label files."""
-    digest = hashlib.sha256()
-    total = source.path.stat().st_size
-    with source.path.open("rb") as file:
-        digest.update(file.read(SAMPLED_BYTES))
-        file.seek(max(0, total - SAMPLED_BYTES))
-        digest.update(file.read(SAMPLED_BYTES))
+    """Tells a source and its labels from others.
+
+    Of a video: size and both ends. Of a folder of pictures: all names and sizes, and both ends of the first
+    and the last picture. Of the label files: everything.
+    """
+    if source.path.is_dir():
+        files = sorted(path for path in source.path.iterdir() if path.is_file())
+        ends = [_ends(path) for path in [*files[:1], *files[-1:]]]
+        content = [[path.name, path.stat().st_size] for path in files]
+        pixels: list[Any] = [digest_of(content), *ends]
+    else:
+        pixels = [source.path.stat().st_size, _ends(source.path)]
     labels = [hashlib.sha256(path.read_bytes()).hexdigest() for path in source.label_files]
-    facts = [total, digest.hexdigest(), source.identity, source.activity, source.first_frame, labels]
+    facts = [*pixels, source.identity, source.activity, source.first_frame, labels]
+    if source.expression is not None:
+        facts.append(source.expression)
     return digest_of([*facts, [asdict(failure) for failure in source.failures]])[:16]
+
+
+def _ends(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        digest.update(file.read(SAMPLED_BYTES))
+        file.seek(max(0, path.stat().st_size - SAMPLED_BYTES))
+        digest.update(file.read(SAMPLED_BYTES))
+    return digest.hexdigest()
 
 
 def describe(config: PackConfig, layout: Layout, listing: Listing, recipe: CropRecipe) -> dict[str, Any]:

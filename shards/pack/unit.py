@@ -12,7 +12,7 @@ from shards import storage
 from shards.index import UnitSummary, to_parquet
 from shards.layouts.layout import Source
 from shards.pack.spool import Piece, VideoSpool, video_hash
-from shards.schema import Failure, FileEntry, SampleRow, failures_name, index_name
+from shards.schema import EXPRESSION_FACT, Failure, FileEntry, SampleRow, failures_name, index_name
 from shards.write import Sample, ShardWriter
 
 
@@ -66,6 +66,7 @@ def write_unit(job: UnitJob, folder: Path) -> int:
 
 
 def _sample(source: Source, piece: Piece, spool: VideoSpool, facts: dict[str, Any]) -> Sample:
+    shown = {} if source.expression is None else {EXPRESSION_FACT: source.expression}
     return Sample(
         key=piece.key,
         identity=source.identity,
@@ -79,7 +80,7 @@ def _sample(source: Source, piece: Piece, spool: VideoSpool, facts: dict[str, An
         frames=spool.frames(piece),
         occurrence_TA=None if piece.occurrence is None else np.array(piece.occurrence, np.int8),
         intensity_TA=None if piece.intensity is None else np.array(piece.intensity, np.int8),
-        facts={**facts, "score": piece.score, "landmarks": piece.landmarks},
+        facts={**facts, **shown, "score": piece.score, "landmarks": piece.landmarks},
     )
 
 

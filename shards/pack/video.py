@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from shards.errors import ShardError
 from shards.layouts.layout import Labels, Source
 from shards.pack.align import crop
-from shards.pack.decode import DecodedFrame, VideoError, read_frames
+from shards.pack.decode import DecodedFrame, VideoError
 from shards.pack.detect import Detector, Face, YuNet
 from shards.pack.encode import encode
+from shards.pack.frames import read_source
 from shards.pack.spool import Piece, VideoSpool, piece_line, video_hash
 from shards.pack.track import Follower, Sighting
 from shards.schema import Failure
 
 SHORTEST_PIECE = 8
-"""Frames; a shorter rest joins the piece before it, a shorter track is not kept."""
+"""Frames; a shorter rest joins the piece before it."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ class VideoPacker:
             for path in self._job.source.label_files:  # full paths differ from machine to machine
                 detail = detail.replace(str(path), path.name)
             self._fail("label", "bad_labels", detail)
+        if self._labels is not None:
+            self.result.failures += self._labels.failures
         with self._spool.frames_path.open("wb") as frames, self._spool.pieces_path.open("w") as pieces:
             found = False
             try:
@@ -146,7 +149,7 @@ class VideoPacker:
             yield pair
 
     def _frames(self) -> Iterator[DecodedFrame]:
-        frames = read_frames(self._job.source.path, self._detector.long_side)
+        frames = read_source(self._job.source, self._detector.long_side, self._fail)
         while True:
             with self._watch.stage("decode"):
                 frame = next(frames, None)
@@ -179,9 +182,10 @@ class VideoPacker:
     def _end_tracks(self, pieces: IO[str], keep: set[int]) -> None:
         for number in [number for number in self._tracks if number not in keep]:
             length = len(self._tracks[number].length)
-            if length < SHORTEST_PIECE:  # then it has no piece yet either
+            shortest = self._job.source.shortest_track
+            if length < shortest and not self._tracks[number].pieces:
                 first = self._tracks[number].frame_number[0]
-                detail = f"{length} frames from frame {first} on, wanted {SHORTEST_PIECE}"
+                detail = f"{length} frames from frame {first} on, wanted {shortest}"
                 self._fail("track", "too_short", detail, number)
             else:
                 self._cut_piece(number, length, False, pieces)

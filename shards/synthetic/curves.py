@@ -3,33 +3,54 @@
 Legend: T frames, A action units (order of `action_units.ACTION_UNITS`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shards.synthetic.action_units import ACTION_UNITS, MAX_INTENSITY, Performance
 
-# Events per minute that an action unit starts by itself. With the companions below, most units are at
-# intensity 2 or more in 5-12 % of the frames (AU 25 more): rare ones come more often than in life, so that
-# short videos show them.
-EVENTS_PER_MINUTE: Mapping[int, float] = {
+
+@dataclass(frozen=True)
+class Display:
+    """Movements that begin together: `per_minute` times, each of `members` (AU, chance) by its chance.
+
+    The first member that takes part sets the height; the others come near it.
+    """
+
+    per_minute: float
+    members: tuple[tuple[int, float], ...]
+
+
+# Events per minute that an action unit starts by itself, and what joins it by which chance. Together they
+# give about the rates and the co-occurrence of spontaneous faces (the test of this file has both).
+EVERYDAY_PER_MINUTE: Mapping[int, float] = {
     1: 2.6, 2: 1.2, 4: 2.8, 5: 2.0, 6: 1.0, 7: 2.2, 9: 1.8, 10: 1.6, 12: 5.0, 14: 1.6, 15: 2.2, 17: 2.0,
     20: 1.8, 23: 0.7, 24: 0.7, 25: 3.4, 26: 2.6, 43: 0.25,
 }  # fmt: skip
-# When the first starts, the second joins with this probability.
 COMPANIONS: Mapping[int, tuple[tuple[int, float], ...]] = {
     1: ((2, 0.6),), 2: ((1, 0.6),), 4: ((7, 0.3),), 5: ((1, 0.35), (2, 0.35)), 6: ((7, 0.25),),
     9: ((4, 0.4), (10, 0.3)), 10: ((25, 0.3),), 12: ((6, 0.6), (25, 0.35)), 15: ((17, 0.5),),
     20: ((25, 0.4),), 26: ((25, 0.8),),
 }  # fmt: skip
+EVERYDAY = tuple(
+    Display(per_minute, ((unit, 1.0), *COMPANIONS.get(unit, ())))
+    for unit, per_minute in EVERYDAY_PER_MINUTE.items()
+)
 BLINKS_PER_MINUTE = 16.0
 # A dropped jaw, a raised upper lip and a wrinkled nose part the lips of this head: AU 25 is never lower than
 # this share of them. The shares were measured: as much of the mouth's inside shows as with that AU 25 alone.
 PARTED_BY: Mapping[int, float] = {26: 0.8, 10: 0.5, 9: 0.2}
 
 
-def perform(random: np.random.Generator, num_frames: int, fps: float, speech_share: float) -> Performance:
+def perform(
+    random: np.random.Generator,
+    num_frames: int,
+    fps: float,
+    speech_share: float,
+    displays: Sequence[Display] = EVERYDAY,
+) -> Performance:
     """Draw the movement of a video.
 
     Args:
@@ -37,13 +58,14 @@ def perform(random: np.random.Generator, num_frames: int, fps: float, speech_sha
         num_frames: T.
         fps: frames per second.
         speech_share: the part of the time spent talking, 0-1.
+        displays: what the face does, and how often.
     """
     time = np.arange(num_frames) / fps
     intensity = np.zeros((num_frames, len(ACTION_UNITS)))
     imbalance = np.zeros_like(intensity)
-    for unit, per_minute in EVENTS_PER_MINUTE.items():
-        for start in _starts(random, time, per_minute):
-            _play_event(random, time, start, unit, intensity, imbalance)
+    for display in displays:
+        for start in _starts(random, time, display.per_minute):
+            _play(random, time, start, display, intensity, imbalance)
     _blink(random, time, intensity)
     talking = _speech_envelope(random, time, speech_share)
     syllable = _syllables(random, time)
@@ -79,28 +101,27 @@ def _starts(random: np.random.Generator, time: NDArray[np.float64], per_minute: 
     return np.asarray(random.uniform(-2.0, length - 2.0, random.poisson(per_minute * length / 60)))
 
 
-def _play_event(
+def _play(
     random: np.random.Generator,
     time: NDArray[np.float64],
     start: float,
-    unit: int,
+    display: Display,
     intensity_TA: NDArray[np.float64],
     imbalance_TA: NDArray[np.float64],
 ) -> None:
-    """Add an event and its companions; overlapping events of a unit take the larger one."""
+    """Add one display; overlapping movements of a unit take the larger one."""
     onset, apex, offset = random.uniform(0.25, 0.8), random.gamma(2.0, 0.6), random.uniform(0.35, 1.2)
     peak = 1.0 + 4.0 * random.beta(1.3, 1.3)
-    joined = [(unit, peak, 0.0)] + [
-        (other, peak * random.uniform(0.55, 1.1), random.normal(0, 0.12))
-        for other, chance in COMPANIONS.get(unit, ())
-        if random.random() < chance
-    ]
-    for member, height, delay in joined:
-        curve = height * envelope(time - start - delay, onset, apex, offset)
-        column = ACTION_UNITS.index(member)
+    share, delay = 1.0, 0.0
+    for unit, chance in display.members:
+        if random.random() >= chance:
+            continue
+        curve = peak * share * envelope(time - start - delay, onset, apex, offset)
+        column = ACTION_UNITS.index(unit)
         louder = curve > intensity_TA[:, column]
         intensity_TA[louder, column] = curve[louder]
         imbalance_TA[louder, column] = random.normal(0, 0.12)
+        share, delay = random.uniform(0.55, 1.1), random.normal(0, 0.12)
 
 
 def envelope(elapsed: NDArray[np.float64], onset: float, apex: float, offset: float) -> NDArray[np.float64]:

@@ -16,20 +16,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.synthetic.action_units import ACTION_UNITS, DISFA_ACTION_UNITS, Performance, unit_coefficients
-from shards.synthetic.curves import perform
+from shards.layouts.layout import is_image
+from shards.synthetic.action_units import Performance, unit_coefficients
 from shards.synthetic.head import load_head
 from shards.synthetic.person import make_person, stable_seed
 from shards.synthetic.render import Renderer
 from shards.synthetic.scene import draw_scene
 from shards.synthetic.video import write_video
+from shards.synthetic.writers.pictures import write_picture, write_pictures
+from shards.synthetic.writers.registry import WRITERS
+from shards.synthetic.writers.writer import VideoJob
 
-DISFA_SUBJECTS = tuple(f"SN{number:03d}" for number in (*range(1, 14), 16, 17, 18, 21, *range(23, 33)))
-LAYOUTS = ("voxceleb", "disfa")
-FPS = {"voxceleb": 25, "disfa": 20}
-# VoxCeleb is people being interviewed, DISFA people watching a film.
-SPEECH_SHARE = {"voxceleb": 0.55, "disfa": 0.1}
-VIDEO_ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 SMALLEST_SIZE = 64
 
 
@@ -39,9 +36,9 @@ class GenerateConfig:
 
     Attributes:
         out: folder to write into; made where missing.
-        layout: "voxceleb" (unlabelled, 25 fps) or "disfa" (12 action units, 20 fps).
-        identities: number of people; at most 27 for "disfa".
-        seconds: length of each video.
+        layout: a name in `WRITERS`.
+        identities: number of people; at most as many as the real set has.
+        seconds: mean length of the videos.
         seed: another seed gives other people, scenes and movements.
         size: width and height of the videos in pixels, even.
         videos_per_identity: for "voxceleb" only.
@@ -59,18 +56,19 @@ class GenerateConfig:
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value that cannot be generated."""
-        if self.layout not in LAYOUTS:
+        if self.layout not in WRITERS:
             raise ValueError(
-                f"layout: found {self.layout!r}, wanted one of {', '.join(LAYOUTS)}; choose one of these"
+                f"layout: found {self.layout!r}, wanted one of {', '.join(WRITERS)}; choose one of these"
             )
         for name in ("identities", "seconds", "videos_per_identity"):
             value = getattr(self, name)
             if not value > 0:
                 raise ValueError(f"{name}: found {value}, wanted a number above 0; pass a larger one")
-        if self.layout == "disfa" and self.identities > len(DISFA_SUBJECTS):
+        writer = WRITERS[self.layout]
+        if self.identities > writer.most_identities:
             raise ValueError(
-                f"identities: found {self.identities}, wanted at most {len(DISFA_SUBJECTS)}, the subjects of "
-                "DISFA; pass fewer, or longer videos"
+                f"identities: found {self.identities}, wanted at most {writer.most_identities}, "
+                f"{writer.identities_are}; pass fewer, or longer videos"
             )
         if self.size < SMALLEST_SIZE or self.size % 2:
             raise ValueError(
@@ -82,22 +80,6 @@ class GenerateConfig:
                     f"{name}: found {getattr(self, name)}, wanted 0 or more; pass 0 for the default"
                 )
 
-    @property
-    def num_frames(self) -> int:
-        """Frames of each video, at least one."""
-        return max(1, round(self.seconds * FPS[self.layout]))
-
-
-@dataclass(frozen=True)
-class VideoJob:
-    """One video: which person, which scene, where the files go (`labels` is None for unlabelled layouts)."""
-
-    config: GenerateConfig
-    identity: int
-    scene: int
-    video: Path
-    labels: Path | None
-
 
 def person_seed(layout: str, seed: int, identity: int) -> int:
     """Return the seed of a person; it contains the layout, so that no person appears in two."""
@@ -106,38 +88,18 @@ def person_seed(layout: str, seed: int, identity: int) -> int:
 
 def plan_videos(config: GenerateConfig) -> Iterator[VideoJob]:
     """Yield the videos of a set in order, with paths as the real dataset names them."""
-    for identity in range(config.identities):
-        if config.layout == "disfa":
-            subject = DISFA_SUBJECTS[identity]
-            video = config.out / "Videos_LeftCamera" / f"LeftVideo{subject}_comp.avi"
-            yield VideoJob(config, identity, 0, video, config.out / "ActionUnit_Labels" / subject)
-            continue
-        for scene in range(config.videos_per_identity):
-            letters = np.random.default_rng(stable_seed("video id", config.seed, identity, scene))
-            name = "".join(letters.choice(list(VIDEO_ID_LETTERS), 11))
-            yield VideoJob(
-                config,
-                identity,
-                scene,
-                config.out / f"dev/mp4/id{identity + 1:05d}" / name / "00001.mp4",
-                None,
-            )
+    return WRITERS[config.layout].plan(config)
 
 
 def performance_of(job: VideoJob) -> Performance:
     """Return the movement of a video, with the exact intensities of every frame."""
-    config = job.config
-    random = np.random.default_rng(
-        stable_seed("movement", config.layout, config.seed, job.identity, job.scene)
-    )
-    return perform(random, config.num_frames, FPS[config.layout], SPEECH_SHARE[config.layout])
+    return WRITERS[job.config.layout].perform(job, job.random("movement"))
 
 
 def frames_of(job: VideoJob, performance: Performance) -> Iterator[NDArray[np.uint8]]:
     """Render the frames (size, size, 3) uint8 RGB of a video."""
     config = job.config
-    random = np.random.default_rng(stable_seed("scene", config.layout, config.seed, job.identity, job.scene))
-    scene = draw_scene(random, config.num_frames, FPS[config.layout], config.size)
+    scene = draw_scene(job.random("scene"), job.num_frames, WRITERS[config.layout].fps, config.size)
     person = make_person(person_seed(config.layout, config.seed, job.identity))
     renderer = Renderer(person, scene, config.size)
     coefficients_TK = unit_coefficients(performance, load_head().expressions.names)
@@ -147,26 +109,20 @@ def frames_of(job: VideoJob, performance: Performance) -> Iterator[NDArray[np.ui
         yield renderer.render(coefficients_K, rotation_D, drift_D)
 
 
-def write_labels(folder: Path, intensity_TA: NDArray[np.float32]) -> None:
-    """Write DISFA's label files: lines `frame,intensity`, frames from 1, intensity rounded to 0-5."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for unit in DISFA_ACTION_UNITS:
-        rounded_T = np.rint(intensity_TA[:, ACTION_UNITS.index(unit)]).astype(int)
-        lines = "".join(f"{frame},{value}\n" for frame, value in enumerate(rounded_T, start=1))
-        path = folder / f"{folder.name}_au{unit}.txt"
-        unfinished = path.with_name(path.name + ".partial")
-        unfinished.write_text(lines, encoding="ascii")
-        unfinished.replace(path)
-
-
 def make_video(job: VideoJob) -> None:
     """Write one video, after its labels, unless it is there: a video that exists always has its labels."""
     if job.video.exists():
         return
     performance = performance_of(job)
-    if job.labels is not None:
-        write_labels(job.labels, performance.intensity_TA)
-    write_video(job.video, frames_of(job, performance), FPS[job.config.layout], job.config.size)
+    writer = WRITERS[job.config.layout]
+    writer.write_labels(job, performance)
+    frames = frames_of(job, performance)
+    if job.frame_name:
+        write_pictures(job.video, frames, job.frame_name, job.without)
+    elif is_image(job.video):
+        write_picture(job.video, frames)
+    else:
+        write_video(job.video, frames, writer.fps, job.config.size)
 
 
 def _end_with_parent() -> None:
@@ -192,6 +148,7 @@ def generate(config: GenerateConfig, progress: Callable[[int, int], None] | None
         ValueError: by `GenerateConfig`, for a value that cannot be generated.
     """
     jobs = list(plan_videos(config))
+    WRITERS[config.layout].write_set_labels(config)
     waiting = [job for job in jobs if not job.video.exists()]
     done = len(jobs) - len(waiting)
     for count in itertools.chain([done], _run(waiting, config.workers, done)):

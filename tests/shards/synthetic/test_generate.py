@@ -14,6 +14,7 @@ import pytest
 from shards.synthetic import generate as module
 from shards.synthetic.action_units import ACTION_UNITS, DISFA_ACTION_UNITS
 from shards.synthetic.generate import GenerateConfig, generate, performance_of, person_seed, plan_videos
+from shards.synthetic.writers.registry import WRITERS
 
 YUNET = Path(module.__file__).parents[1] / "pack" / "data" / "face_detection_yunet_2023mar.onnx"
 
@@ -78,17 +79,9 @@ def test_voxceleb_layout(tmp_path: Path) -> None:
 
 
 def test_people_of_the_layouts_are_disjoint() -> None:
-    seeds = [
-        {person_seed(layout, seed, i) for seed in range(5) for i in range(200)} for layout in module.LAYOUTS
-    ]
-    assert len(seeds[0]) == len(seeds[1]) == 1000
-    assert not seeds[0] & seeds[1]
-
-
-def test_subjects_are_those_of_disfa() -> None:
-    assert len(module.DISFA_SUBJECTS) == 27
-    assert not set(module.DISFA_SUBJECTS) & {"SN014", "SN015", "SN019", "SN020", "SN022"}
-    assert (module.DISFA_SUBJECTS[0], module.DISFA_SUBJECTS[-1]) == ("SN001", "SN032")
+    seeds = [{person_seed(layout, seed, i) for seed in range(5) for i in range(200)} for layout in WRITERS]
+    assert {len(found) for found in seeds} == {1000}
+    assert len(set().union(*seeds)) == 1000 * len(seeds)
 
 
 def test_killed_generation_continues_and_leaves_no_process(tmp_path: Path) -> None:
@@ -131,7 +124,7 @@ def _group_lives(group: int) -> bool:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layout": "bp4d"}, "layout: found 'bp4d', wanted one of voxceleb, disfa; choose"),
+        ({"layout": "bp5d"}, "layout: found 'bp5d', wanted one of voxceleb, disfa, bp4d.*; choose"),
         ({"identities": 0}, "identities: found 0, wanted a number above 0; pass"),
         ({"seconds": -1.0}, "seconds: found -1.0, wanted a number above 0; pass"),
         ({"seconds": float("nan")}, "seconds: found nan, wanted a number above 0; pass"),

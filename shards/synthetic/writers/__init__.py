@@ -1,0 +1,1 @@
+"""How a generated data set is laid out: one file per data set, as `shards.layouts` has for reading."""
