@@ -71,6 +71,7 @@ def save_model(folder: Path, model: AuDetector | IntensityRegressor, facts: dict
         "encoder": {
             "model_type": config.model_type,
             "settings": config.settings,
+            "precision": config.precision,
             "image_size": config.image_size,
         },
         "recipe_digest": CropRecipe(**facts["recipe"]).digest,

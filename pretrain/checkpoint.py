@@ -32,6 +32,7 @@ from shards import storage
 
 MARKER = "COMMITTED.json"
 COMMIT_TIMEOUT_SECONDS = 600.0
+BUFFERS = "buffers"
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,8 @@ class Checkpoints:
         reader = CheckpointReader(newest)
         check(reader.facts)
         self._engine.restore(reader.read, optimizer_steps=int(reader.facts["step"]))
-        for kind, module in self._companions.items():
-            for name, tensor in module.state_dict().items():
-                tensor.copy_(reader.read(kind, name).view_as(tensor))
+        for kind, name, tensor in self._replicated():
+            tensor.copy_(reader.read(kind, name).view_as(tensor))
         return {**reader.facts, "url": newest}
 
     def save(self, step: int, facts: Mapping[str, Any]) -> None:
@@ -200,7 +200,7 @@ class Checkpoints:
 
     def _snapshot(self) -> tuple[dict[str, Tensor], list[Slice]]:
         tensors, slices = {}, []
-        for fragment in [*self._engine.fragments(), *self._companion_fragments()]:
+        for fragment in [*self._engine.fragments(), *self._replicated_fragments()]:
             tensors[f"{fragment.kind}/{fragment.name}"] = fragment.values.detach().flatten().cpu().clone()
             slices.append(
                 Slice(
@@ -213,14 +213,15 @@ class Checkpoints:
             )
         return tensors, slices
 
-    def _companion_fragments(self) -> Iterator[Fragment]:
-        """Companions are equal on every rank: each rank writes its share of their tensors whole."""
-        tensors = [
-            (kind, name, tensor)
-            for kind, module in self._companions.items()
-            for name, tensor in module.state_dict().items()
-        ]
-        for kind, name, tensor in tensors[self._world.rank :: self._world.size]:
+    def _replicated(self) -> list[tuple[str, str, Tensor]]:
+        """Kind, name and tensor of all that is equal on every rank: buffers and companions."""
+        named = {BUFFERS: self._engine.buffers()}
+        named |= {kind: module.state_dict() for kind, module in self._companions.items()}
+        return [(kind, name, tensor) for kind, state in named.items() for name, tensor in state.items()]
+
+    def _replicated_fragments(self) -> Iterator[Fragment]:
+        """Each rank writes its share of the tensors whole."""
+        for kind, name, tensor in self._replicated()[self._world.rank :: self._world.size]:
             yield Fragment(kind, name, tuple(tensor.shape), 0, tensor)
 
     def _write(

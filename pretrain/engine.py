@@ -100,6 +100,12 @@ class Engine:
             for kind in (EXP_AVG, EXP_AVG_SQ):
                 yield Fragment(kind, name, shape, start, mapping.get_optim_state_fragment(kind))
 
+    def buffers(self) -> dict[str, Tensor]:
+        """What the trained modules keep besides weights (batch statistics), equal on every rank."""
+        module = self._engine.module
+        stored = set(module.state_dict())
+        return {name: buffer for name, buffer in module.named_buffers() if name in stored}
+
     def restore(self, read: Callable[[str, str], Tensor], optimizer_steps: int) -> None:
         """Set weights, moments and the optimizer's own step count.
 

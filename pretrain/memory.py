@@ -1,4 +1,4 @@
-"""CLP's memory: a first-in first-out store of other people's momentum vectors with identity tags.
+"""A first-in first-out store of momentum vectors with identity tags: CLP's memory, MoCo's queue.
 
 Every rank holds the same memory: what is enqueued was gathered over ranks first.
 
@@ -56,11 +56,3 @@ def planned_slots(steps: int, enqueued_per_step: int, most: int = 4096, share: f
     Both parts of CLP's loss are then active for most of even a short run. This project's rule.
     """
     return max(enqueued_per_step, min(most, round(share * steps) * enqueued_per_step))
-
-
-def planned_momentum(steps: int, most: float = 0.999, share: float = 0.1) -> float:
-    """Momentum whose time constant 1 / (1 - m) is `share` of the steps, `most` for long runs.
-
-    This project's rule: with 0.999, a run of 500 steps would keep three fifths of the random start.
-    """
-    return min(most, 1 - 1 / max(2.0, share * steps))

@@ -38,13 +38,7 @@ class Meter:
         self._world, self._device, self._counters = world, device, counters
         self._clips_per_step = clips_per_step
         self._seen = StreamCounters()
-        self._all_steps = self._both_steps = 0
         self._clear()
-
-    @property
-    def both_parts_share(self) -> float:
-        """Share of all steps so far in which both parts of CLP's loss were active."""
-        return self._both_steps / max(1, self._all_steps)
 
     def _clear(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -54,13 +48,14 @@ class Meter:
         self._since = time.monotonic()
 
     def add(self, parts: Mapping[str, Tensor], clips: ClipBatch, duplicates: int) -> None:
-        """Note one step of this rank's `clips`; `parts` are summed over ranks by `reduce`."""
+        """Note one step of this rank's `clips`; `parts` are summed over ranks by `reduce`.
+
+        A part that is off in a step is absent: its average is over the steps that have it.
+        """
         for name, value in parts.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
         self._steps += 1
-        self._all_steps += 1
-        self._both_steps += "loss/cross_identity" in parts
         self._fingerprint += sum(
             clip_fingerprint(int(position), key, frames_T)
             for position, key, frames_T in zip(
@@ -95,8 +90,6 @@ class Meter:
             "optim/learning_rate": learning_rate,
             "speed/clips_per_s": self._steps * self._clips_per_step / elapsed,
             "memory/peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            # Parts of the loss that are off are absent from a step: the share of steps with both.
-            "clp/both_parts_share": self._counts.get("loss/cross_identity", 0) / self._steps,
         }
         self._seen = StreamCounters(wait_seconds=now.wait_seconds, bytes_fetched=now.bytes_fetched)
         self._clear()

@@ -17,14 +17,6 @@ class ProgressLine:
         )
         self._started = time.monotonic()
 
-    def end(self, step: int, both_parts_share: float) -> None:
-        """Say how the run ended."""
-        if self.enabled:
-            sys.stderr.write(
-                f"step {step} reached; both parts of the loss were active in {both_parts_share:.0%} of the "
-                f"{step - self.first_step} steps since this start\n"
-            )
-
     def show(self, step: int, metrics: Mapping[str, float]) -> None:
         """`step` steps are done."""
         if not self.enabled:

@@ -22,7 +22,11 @@ from pretrain.engine import Engine, EngineConfig
 from pretrain.errors import NotFiniteError
 from pretrain.meter import Meter, due
 from pretrain.models.encoder import EncoderConfig, save_encoder
-from pretrain.objectives.clp import Clp, ClpConfig
+from pretrain.objectives.clp import ClpConfig
+from pretrain.objectives.moco import MocoConfig
+from pretrain.objectives.objective import Objective
+from pretrain.objectives.registry import OBJECTIVES
+from pretrain.objectives.simclr import SimclrConfig
 from pretrain.optim import OptimConfig, learning_rate_at
 from pretrain.progress import ProgressLine
 from pretrain.tracking import Tracker
@@ -73,10 +77,24 @@ class PretrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     run: RunConfig = field(default_factory=RunConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    objective: ClpConfig = field(default_factory=ClpConfig)
+    objective: str = "clp"
+    """clp, simclr or moco; the section of that name holds its settings."""
+    clp: ClpConfig = field(default_factory=ClpConfig)
+    simclr: SimclrConfig = field(default_factory=SimclrConfig)
+    moco: MocoConfig = field(default_factory=MocoConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise ValueError(f"objective={self.objective!r} is unknown; use {', '.join(OBJECTIVES)}")
+
+    @property
+    def settings(self) -> ClpConfig | SimclrConfig | MocoConfig:
+        """The chosen objective's section."""
+        chosen: ClpConfig | SimclrConfig | MocoConfig = getattr(self, self.objective)
+        return chosen
 
 
 def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping[str, Any]) -> str:
@@ -97,7 +115,7 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     run, device = config.run, local_device()
     torch.manual_seed(run.seed)
     tracks = load_tracks(config.data.url)
-    objective = Clp(config.objective, config.encoder, config.augment, world, run.steps, run.global_batch)
+    objective = _objective(config, world)
     objective.to_device(device)
     plan = _plan(config, tracks)
     engine = Engine(
@@ -131,7 +149,6 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
             with meter.paused():
                 checkpoints.save(step, {**facts, "unsent_metrics": tracker.unsent()})
     checkpoints.wait()
-    progress.end(step, meter.both_parts_share)
     if world.rank == 0:
         _export(objective, tracks, config, step)
     world.barrier()
@@ -149,10 +166,10 @@ def check(config: PretrainConfig, processes: int) -> None:
     tracks = load_tracks(config.data.url)
     _plan(config, tracks)
     people = tracks.manifest.totals.identities
-    if people < 2 and config.objective.cross_weight > 0:
+    if people < config.settings.people:
         raise ConfigError(
             f"{config.data.url} shows {people} person; cross-identity reconstruction needs at least 2. "
-            "Pack more people or set objective.cross_weight=0"
+            "Pack more people or set clp.cross_weight=0"
         )
 
 
@@ -160,11 +177,19 @@ def _plan(config: PretrainConfig, tracks: TrackSet) -> Plan:
     run = config.run
     return Plan(
         tracks.columns,
-        config.objective.clip_spec,
+        config.settings.clip_spec,
         run.global_batch,
         run.seed,
-        Clp.batch_policy,
+        OBJECTIVES[config.objective].batch_policy,
         window_units=config.data.window_units,
+    )
+
+
+def _objective(config: PretrainConfig, world: World) -> Any:
+    run = config.run
+    return OBJECTIVES[config.objective](
+        config.settings,  # type: ignore[arg-type]  # the section of this objective
+        *(config.encoder, config.augment, world, run.steps, run.global_batch),
     )
 
 
@@ -186,7 +211,7 @@ def _refuse_other_run(stored: Mapping[str, Any], config: PretrainConfig, plan: P
     """
     refuse_other_order(stored["order"], plan)
     current = to_dict(config)
-    fixed = ("objective", "encoder", "augment", "optim", "run.steps")
+    fixed = ("objective", config.objective, "encoder", "augment", "optim", "run.steps")
     differing = [
         f"{name}: {before!r} -> {now!r}"
         for section in fixed
@@ -222,7 +247,7 @@ def _stop_unless_finite(metrics: Mapping[str, float], step: int) -> None:
         )
 
 
-def _export(objective: Clp, tracks: TrackSet, config: PretrainConfig, step: int) -> None:
+def _export(objective: Objective, tracks: TrackSet, config: PretrainConfig, step: int) -> None:
     """Write the encoder as safetensors and config below the run."""
     facts = {
         "recipe_digest": tracks.manifest.recipe_digest,

@@ -1,7 +1,7 @@
 """The processes of a run, as losses and the loop see them.
 
 `Alone` and `Group` do the same things; nothing asks how many there are. Every method but `size` and `rank` is
-a collective: all ranks call it, in the same order.
+a collective: all ranks call it, in the same order. `gather_with_gradient` is one in its backward too.
 """
 
 import os
@@ -28,6 +28,9 @@ class World(Protocol):
     def gather(self, value_N: Tensor) -> Tensor:
         """All ranks' equally shaped tensors, concatenated in rank order; carries no gradient."""
 
+    def gather_with_gradient(self, value_N: Tensor) -> Tensor:
+        """As `gather`, but differentiable: each rank's part gets the gradients of all ranks."""
+
     def broadcast(self, value: Any) -> Any:
         """Rank 0's small Python object on every rank."""
 
@@ -46,6 +49,9 @@ class Alone:
 
     def gather(self, value_N: Tensor) -> Tensor:
         return value_N.detach().clone()
+
+    def gather_with_gradient(self, value_N: Tensor) -> Tensor:
+        return value_N.clone()
 
     def broadcast(self, value: Any) -> Any:
         return value
@@ -76,6 +82,10 @@ class Group:
         dist.all_gather(parts, value_N)
         return torch.cat(parts)
 
+    def gather_with_gradient(self, value_N: Tensor) -> Tensor:
+        gathered: Tensor = _Gather.apply(value_N, self)  # type: ignore[no-untyped-call]
+        return gathered
+
     def broadcast(self, value: Any) -> Any:
         box = [value]
         dist.broadcast_object_list(box, src=0)
@@ -83,6 +93,18 @@ class Group:
 
     def barrier(self) -> None:
         dist.barrier()
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value_N: Tensor, group: Group) -> Tensor:
+        ctx.group, ctx.length = group, len(value_N)
+        return group.gather(value_N)
+
+    @staticmethod
+    def backward(ctx: Any, grad_M: Tensor) -> tuple[Tensor, None]:
+        total_M = ctx.group.sum(grad_M.contiguous())
+        return total_M.narrow(0, ctx.group.rank * ctx.length, ctx.length), None
 
 
 def join_group() -> Group:

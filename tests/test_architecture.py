@@ -28,6 +28,7 @@ PRETRAIN_LIBRARY = (
     "pretrain.progress",
     "pretrain.meter",
     "pretrain.memory",
+    "pretrain.momentum",
     "pretrain.objectives.objective",
 )
 FINETUNE_SERVED = (

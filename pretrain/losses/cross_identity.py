@@ -14,11 +14,14 @@ Gradients reach q through alpha; memory and keys carry none.
 Axes: B clips, T frames, K memory slots, D features.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Source = Literal["others", "same_person"]
+"""Whose frames of the memory may be used: other people's (the paper), or the person's own (a control)."""
 
 
 class Reconstruction(NamedTuple):
@@ -29,7 +32,7 @@ class Reconstruction(NamedTuple):
     entropy_B: Tensor
     """Mean entropy of the attention in nats: log K when it cannot choose, near 0 when one frame takes all."""
     masked_share_B: Tensor
-    """Share of the memory hidden because it shows the same person."""
+    """Share of the memory hidden because of whom it shows."""
 
 
 def rebuild(
@@ -38,22 +41,24 @@ def rebuild(
     memory_KD: Tensor,
     memory_identity_K: Tensor,
     tau_attention: float = 0.05,
+    source: Source = "others",
 ) -> Reconstruction:
-    """Rebuild each query from the frames of other people.
+    """Rebuild each query from the memory's frames of `source`.
 
-    A query whose person fills the whole memory cannot be rebuilt: its vector is zero, without gradient, and
-    its `masked_share_B` is 1.
+    A query for which the memory holds none cannot be rebuilt: its vector is zero, without gradient, and its
+    `masked_share_B` is 1.
     """
     same_BK = identity_B[:, None] == memory_identity_K[None, :]
+    hidden_BK = same_BK if source == "others" else ~same_BK
     scores_BTK = query_BTD @ memory_KD.T / tau_attention
     # A finite bound instead of -inf: exp underflows to exact zero, and a row of it has finite gradients.
-    alpha_BTK = scores_BTK.masked_fill(same_BK.unsqueeze(1), -1e4).softmax(dim=2)
-    hopeless_B = same_BK.all(dim=1)
+    alpha_BTK = scores_BTK.masked_fill(hidden_BK.unsqueeze(1), -1e4).softmax(dim=2)
+    hopeless_B = hidden_BK.all(dim=1)
     rebuilt_BTD = F.normalize(alpha_BTK @ memory_KD, dim=2)
     rebuilt_BTD = rebuilt_BTD.masked_fill(hopeless_B[:, None, None], 0.0)
     with torch.no_grad():
         entropy_B = torch.special.entr(alpha_BTK).sum(dim=2).mean(dim=1)
-    return Reconstruction(rebuilt_BTD, entropy_B, same_BK.float().mean(dim=1))
+    return Reconstruction(rebuilt_BTD, entropy_B, hidden_BK.float().mean(dim=1))
 
 
 def reconstruction_l2(rebuilt_BTD: Tensor, key_BTD: Tensor) -> Tensor:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from pretrain.device import DeviceBatch
 from pretrain.models.encoder import FrameEncoder
+from pretrain.world import World
 from shards.batch import ClipSpec
 from shards.plan import Policy
 
@@ -35,3 +37,26 @@ class Objective(Protocol):
 
     def companions(self) -> dict[str, nn.Module]:
         """Modules outside the engine (momentum encoder, memory), equal on every rank; checkpointed."""
+
+    def to_device(self, device: torch.device) -> None:
+        """Move all parts, also those outside the engine."""
+
+
+class GlobalMean:
+    """Means over the valid clips of the global batch, as ranks must scale them.
+
+    The mean over ranks of what this returns, and of its gradient, is that of one process with all clips.
+    """
+
+    def __init__(self, valid_B: Tensor, world: World) -> None:
+        self._valid_B = valid_B
+        self._share = world.size / world.sum(valid_B.sum()).clamp(min=1)
+
+    def __call__(self, value_B: Tensor) -> Tensor:
+        return torch.where(self._valid_B, value_B, torch.zeros_like(value_B)).sum() * self._share
+
+
+def losses(total: Tensor, parts: Mapping[str, Tensor], world: World) -> Losses:
+    """`Losses` of means made by `GlobalMean`; `loss/total` is added to the parts."""
+    named = {**parts, "loss/total": total}
+    return Losses(total, {name: part.detach() / world.size for name, part in named.items()})

@@ -116,9 +116,9 @@ CHANGED = (
     "encoder.model_type=vit",
     "encoder.settings.hidden_size=48",
     "encoder.settings.num_attention_heads=3",
-    "objective.gap_seconds=[0.2,0.4]",
-    "objective.reconstruction=nce",
-    "objective.memory_slots=64",
+    "clp.gap_seconds=[0.2,0.4]",
+    "clp.reconstruction=nce",
+    "clp.memory_slots=64",
 )
 pretrain_configs = pytest.mark.parametrize("words", [(), CHANGED], ids=["defaults", "changed"])
 
@@ -132,7 +132,7 @@ def test_what_is_stored_as_json_loads_back(words):
     config = pretrain_config(words)
     loaded = from_dict(PretrainConfig, json.loads(json.dumps(to_dict(config))))
     assert loaded == config
-    assert isinstance(loaded.objective.gap_seconds, tuple)
+    assert isinstance(loaded.clp.gap_seconds, tuple)
 
 
 @pretrain_configs

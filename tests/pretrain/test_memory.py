@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pretrain.memory import EMPTY, Memory, planned_momentum, planned_slots
+from pretrain.memory import EMPTY, Memory, planned_slots
 
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 12), max_size=6))
@@ -34,8 +34,3 @@ def test_reading_is_not_changed_by_later_writes():
 @pytest.mark.parametrize(("steps", "slots"), [(100, 5 * 64), (400, 20 * 64), (100_000, 4096)])
 def test_memory_is_full_after_a_twentieth_of_the_run(steps, slots):
     assert planned_slots(steps, 64) == slots
-
-
-@pytest.mark.parametrize(("steps", "momentum"), [(10, 0.5), (500, 0.98), (10_000, 0.999), (100_000, 0.999)])
-def test_momentum_follows_the_run(steps, momentum):
-    assert planned_momentum(steps) == pytest.approx(momentum)

@@ -34,8 +34,3 @@ def test_a_resumed_run_counts_its_own_steps_only(clock, capsys):
 def test_other_ranks_are_silent(clock, capsys):
     ProgressLine(4, 0, 1, enabled=False).show(1, {"loss/total": 1.0})
     assert capsys.readouterr() == ("", "")
-
-
-def test_the_end_says_how_long_both_losses_were_active(capsys):
-    ProgressLine(400, 100, 1, enabled=True).end(400, 0.95)
-    assert "active in 95% of the 300 steps" in capsys.readouterr().err

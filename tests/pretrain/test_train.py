@@ -52,7 +52,7 @@ def content(set_url: str, run_url: str, **run: Any) -> dict[str, Any]:
             "settings": {"hidden_sizes": [16, 32, 64], "depths": [1, 1, 1], "num_stages": 3, "patch_size": 4},
             "image_size": 32,
         },
-        "objective": {
+        "clp": {
             "dim": 16,
             "reconstruction": "nce",
             "memory_slots": 24,
@@ -95,7 +95,7 @@ def all_in_one_process(rank: int, set_url: str, folder: Path) -> dict[str, Any]:
     straight = config_of(set_url, str(folder / "straight"))
     other_seed = replace(straight, run=replace(straight.run, seed=1))
     other_batch = replace(straight, run=replace(straight.run, global_batch=8))
-    other_model = replace(straight, objective=replace(straight.objective, dim=8))
+    other_model = replace(straight, clp=replace(straight.clp, dim=8))
     tiny = replace(
         config_of(set_url, str(folder / "tiny"), steps=10, seed=7),
         augment=AugmentConfig(),
@@ -193,7 +193,7 @@ def test_both_parts_of_the_loss_are_active_for_most_of_the_run(found):
 def test_exactly_the_planned_frames_are_consumed(found, set_url):
     tracks = load_tracks(set_url)
     config = config_of(set_url, "unused")
-    plan = Plan(tracks.columns, config.objective.clip_spec, BATCH, 0, Clp.batch_policy)
+    plan = Plan(tracks.columns, config.clp.clip_spec, BATCH, 0, Clp.batch_policy)
     for step, metrics in found["straight"]["curve"].items():
         planned = sum(
             clip_fingerprint(c.position, tracks.keys[c.row], c.frames_T) for c in plan.batch(step - 1)
@@ -266,7 +266,7 @@ def test_another_order_of_data_is_refused_naming_the_difference(found):
 def test_another_model_is_refused_naming_the_difference(found):
     kind, message = found["other model"]
     assert kind in ("ConfigError", "ManifestMismatchError")
-    assert "objective.dim: 16 -> 8" in message
+    assert "clp.dim: 16 -> 8" in message
 
 
 GOLDEN_METRICS = ("loss/total", "loss/temporal", "optim/gradient_norm", "clp/feature_std")
@@ -295,7 +295,7 @@ def test_a_set_with_one_person_is_refused(one_person_url):
     config = config_of(one_person_url, "unused")
     with pytest.raises(ConfigError, match=r"shows 1 person; .* at least 2. Pack more .*cross_weight=0"):
         check(config, 1)
-    check(replace(config, objective=replace(config.objective, cross_weight=0.0)), 1)
+    check(replace(config, clp=replace(config.clp, cross_weight=0.0)), 1)
 
 
 def test_a_batch_that_does_not_divide_is_refused_with_one_that_does(set_url):
@@ -308,7 +308,7 @@ def test_a_missing_set_or_too_short_samples_are_refused_before_the_start(set_url
     with pytest.raises(ShardError, match=r"has no manifest.json: not a shard set"):
         check(config_of(str(tmp_path), "unused"), 1)
     config = config_of(set_url, "unused")
-    long = replace(config, objective=replace(config.objective, num_frames=64))
+    long = replace(config, clp=replace(config.clp, num_frames=64))
     with pytest.raises(ShardError, match=r"none of the 16 samples asked for can hold a clip"):
         check(long, 1)
 

@@ -89,6 +89,27 @@ def test_two_ranks_sum_concatenate_in_rank_order_and_hear_rank_0():
         assert not any(found["carry gradients"])
 
 
+def gradient_through_gather(rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    world = Group() if rank >= 0 else Alone()
+    value = torch.arange(2.0) + 10 * rank
+    value.requires_grad_()
+    gathered = world.gather_with_gradient(value)
+    # Each rank's loss weighs all ranks' values in its own way.
+    (gathered * torch.arange(1.0, len(gathered) + 1) * (rank + 2)).sum().backward()
+    return gathered.detach(), value.grad
+
+
+def test_gathered_values_carry_the_gradients_of_all_ranks():
+    for rank, (gathered, gradient) in enumerate(run_ranks(gradient_through_gather, 2)):
+        assert gathered.tolist() == [0.0, 1.0, 10.0, 11.0]
+        assert gradient.tolist() == [
+            (2 + 3) * place for place in (1.0, 2.0, 3.0, 4.0)[2 * rank : 2 * rank + 2]
+        ]
+    gathered, gradient = gradient_through_gather(-1)
+    assert gathered.tolist() == [-10.0, -9.0]
+    assert gradient.tolist() == [1.0, 2.0]
+
+
 NOBODY_LAUNCHED_ME = """
 import torch
 from pretrain.world import join_group

@@ -54,6 +54,19 @@ def test_a_memory_of_only_that_person_gives_zero_and_no_gradient():
     assert torch.isfinite(query.grad).all()
 
 
+def test_the_control_sees_the_persons_own_frames_only():
+    own = rebuild(QUERY, PEOPLE, MEMORY, OWNERS, 0.05, "same_person")
+    changed = MEMORY.clone()
+    changed[OWNERS == 2] = unit(2, 6, seed=9)
+    assert torch.equal(
+        rebuild(QUERY, PEOPLE, changed, OWNERS, 0.05, "same_person").rebuilt_BTD, own.rebuilt_BTD
+    )
+    slots = MEMORY[OWNERS == 1]
+    weights = (QUERY[0, 0] @ slots.T / 0.05).softmax(dim=0)
+    assert torch.allclose(own.rebuilt_BTD[0, 0], F.normalize(weights @ slots, dim=0), atol=1e-12)
+    assert own.masked_share_B.tolist() == [0.75, 0.75]
+
+
 def test_entropy_spans_one_frame_to_all():
     same = MEMORY[:1].expand(8, 6)
     assert rebuild(QUERY, PEOPLE, same, OWNERS).entropy_B.tolist() == pytest.approx([math.log(6)] * 2)

@@ -1,6 +1,7 @@
 """Encoders: one contract for every backbone, exported so that `transformers` alone can load them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -137,3 +138,13 @@ def test_what_cannot_be_built_is_refused(arguments, message):
 def test_a_folder_without_an_export_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no exported encoder: facscale.json is missing"):
         load_encoder(tmp_path)
+
+
+@each_backbone
+def test_bfloat16_gives_nearly_the_same_features_in_the_frames_precision(config):
+    exact, low = built(config), built(replace(config, precision="bfloat16"))
+    low.load_state_dict(exact.state_dict())
+    for wanted, found in zip(exact(frames()), low(frames()), strict=True):
+        assert found.dtype == torch.float32
+        assert (found - wanted).norm() < 0.05 * wanted.norm()
+        assert not torch.equal(found, wanted)

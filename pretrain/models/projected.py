@@ -1,0 +1,26 @@
+"""Frame encoder and projection head: what contrastive objectives train."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pretrain.models.encoder import EncoderConfig, FrameEncoder
+
+
+class ProjectedEncoder(nn.Module):
+    """Frames `(B, T, C, H, W)` to unit vectors `(B, T, D)`; the head is dropped after pretraining."""
+
+    def __init__(self, encoder: EncoderConfig, dim: int) -> None:
+        super().__init__()
+        self.encoder = FrameEncoder(encoder)
+        width = self.encoder.dim
+        self.head = nn.Sequential(
+            nn.Linear(width, width), nn.LayerNorm(width), nn.GELU(), nn.Linear(width, dim)
+        )
+
+    def forward(self, frames_BTCHW: Tensor) -> Tensor:
+        frames_NCHW = frames_BTCHW.flatten(0, 1).to(self.encoder.dtype)
+        vectors_ND: Tensor = self.head(self.encoder(frames_NCHW).pooled_ND)
+        # Similarities need at least float32, whatever the weights are.
+        vectors_ND = vectors_ND.to(torch.promote_types(vectors_ND.dtype, torch.float32))
+        return F.normalize(vectors_ND.view(*frames_BTCHW.shape[:2], -1), dim=2)

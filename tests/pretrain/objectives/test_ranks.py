@@ -1,0 +1,87 @@
+"""Every objective: 2 ranks give the losses, gradients and companions of one process with all clips."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from pretrain.augment import AugmentConfig
+from pretrain.models.encoder import EncoderConfig
+from pretrain.objectives.clp import ClpConfig
+from pretrain.objectives.moco import MocoConfig
+from pretrain.objectives.registry import OBJECTIVES
+from pretrain.objectives.simclr import SimclrConfig
+from pretrain.world import Alone, Group, World
+from tests.clip_batches import CLIPS, clip_batch
+from tests.ranks import run_ranks
+
+CONVNEXT = EncoderConfig(
+    "convnext", {"hidden_sizes": [8, 16], "depths": [1, 1], "patch_size": 4, "num_stages": 2}, 16
+)
+RESNET = EncoderConfig(
+    "resnet", {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}, 16
+)
+
+
+def clp(**changes: Any) -> ClpConfig:
+    return ClpConfig(dim=16, memory_slots=32, ramp=0.0, **changes)
+
+
+CASES: dict[str, tuple[str, Any, EncoderConfig]] = {
+    "clp l2": ("clp", clp(reconstruction="l2"), CONVNEXT),
+    "clp nce": ("clp", clp(reconstruction="nce"), CONVNEXT),
+    "clp nce, batch normalisation": ("clp", clp(reconstruction="nce"), RESNET),
+    "clp same person": ("clp", clp(reconstruction="nce", rebuilt_from="same_person"), CONVNEXT),
+    "clp own view": ("clp", clp(reconstruction="nce", rebuilt_from="own_view"), CONVNEXT),
+    "simclr": ("simclr", SimclrConfig(dim=16), CONVNEXT),
+    "simclr, neighbours, batch normalisation": ("simclr", SimclrConfig(num_frames=2, dim=16), RESNET),
+    "moco": ("moco", MocoConfig(num_frames=2, dim=16, queue_slots=40), CONVNEXT),
+    "moco, batch normalisation": ("moco", MocoConfig(dim=16, queue_slots=40), RESNET),
+}
+
+
+def run(world: World, clips: slice, case: str) -> tuple[list[float], dict[str, torch.Tensor], Any]:
+    """Four steps: the memory fills, then all parts are active; gradients of the last, and the companions."""
+    name, config, encoder = CASES[case]
+    torch.manual_seed(0)
+    objective = OBJECTIVES[name](config, encoder, AugmentConfig(), world, 10, CLIPS).double()
+    for module in objective.companions().values():
+        module.double()
+    weights, totals = dict(objective.named_parameters()), []
+    for step in range(4):
+        objective.zero_grad()
+        losses = objective(clip_batch(step, objective.clip_spec.total_frames, clips), step)
+        losses.total.backward()
+        objective.after_step(step, {name: w.detach() + 0.01 for name, w in weights.items()})
+        totals.append(float(world.sum(losses.parts["loss/total"])))
+    # What data parallel training makes of the gradients: their mean over ranks.
+    gradients = {name: world.sum(w.grad) / world.size for name, w in weights.items()}
+    companions = {
+        f"{kind}/{name}": tensor
+        for kind, module in objective.companions().items()
+        for name, tensor in module.state_dict().items()
+    }
+    buffers = {name: buffer for name, buffer in objective.named_buffers() if name in objective.state_dict()}
+    return totals, gradients, {**companions, **buffers}
+
+
+def on_rank(rank: int) -> Any:
+    half = CLIPS // 2
+    return {case: run(Group(), slice(rank * half, (rank + 1) * half), case) for case in CASES}
+
+
+@pytest.fixture(scope="module")
+def ranks() -> list[Any]:
+    return run_ranks(on_rank, 2)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_ranks_equal_one_process_on_the_whole_batch(ranks, case):
+    totals, gradients, kept = run(Alone(), slice(None), case)
+    assert any(gradient.abs().max() > 1e-6 for gradient in gradients.values())
+    for rank_totals, rank_gradients, rank_kept in (found[case] for found in ranks):
+        assert rank_totals == pytest.approx(totals, rel=1e-12)
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(rank_gradients[name], gradient, atol=1e-11, rtol=1e-9, msg=name)
+        for name, tensor in kept.items():
+            torch.testing.assert_close(rank_kept[name], tensor, atol=1e-11, rtol=1e-9, msg=name)
