@@ -43,6 +43,7 @@ MAY_IMPORT = {
     **dict.fromkeys(PRETRAIN_LEAF, ("shards", *PRETRAIN_LEAF)),
     "pretrain": ("shards", *PRETRAIN_LIBRARY),
     "pretrain.objectives": ("shards", *PRETRAIN_LIBRARY),
+    "pretrain.objectives.registry": ("pretrain.objectives",),
     "pretrain.train": ("shards", "pretrain"),
     "pretrain.__main__": ("shards", "pretrain"),
     "finetune": ("shards", "finetune", *PRETRAIN_LIBRARY),
