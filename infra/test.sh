@@ -4,6 +4,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash infra/setup.sh
+
+# The report is looked at in a browser. Where there is none and none can be had, that test is skipped.
+have_browser() { command -v chromium-headless-shell || command -v chromium || command -v google-chrome; }
+if ! have_browser >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    {
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium-headless-shell fonts-dejavu-core
+    } >/dev/null 2>&1 || printf 'no Chromium could be installed; the browser test will be skipped\n' >&2
+fi
 export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore::FutureWarning
 marks='not full'
 if [ "${1:-}" = --full ]; then
