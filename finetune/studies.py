@@ -1,0 +1,157 @@
+"""What the report measures on frames of the run: neighbours across people, attention, identity.
+
+Axes: F frames, K neighbours, A AUs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finetune.attention import Picked, attend, momentum_projection
+from finetune.data import draw_seed
+from finetune.identity import IdentityScore, tell_people
+from finetune.initial import RANDOM, initial_encoder
+from finetune.neighbours import Agreement, agreement, chance, nearest_of_others, queries
+from finetune.protocols import PROTOCOLS
+from finetune.run_facts import PretrainRun
+from finetune.sampled import Apply, SampledFrames, encode_frames, read_sampled, spread_frames
+from finetune.targets import make_target, read_labels
+from finetune.train import WEIGHTS
+from pretrain.models.encoder import EncoderConfig, FrameEncoder, FrameFeatures
+from shards.tracks import TrackSet
+
+LABELLED_FRAMES, UNLABELLED_FRAMES = 360, 1200
+"""Frames that are encoded, over all videos: seconds on a CPU."""
+NEIGHBOURS, PICKED, QUERIES = 3, 4, 4
+Encoders = Mapping[str, FrameEncoder]
+
+
+@dataclass(frozen=True)
+class NeighbourStudy:
+    """Frames of tested people, their AUs, and for each encoder who their neighbours are."""
+
+    frames: SampledFrames
+    aus: tuple[int, ...]
+    label_FA: NDArray[np.int8]
+    order_FK: Mapping[str, NDArray[np.int64]]
+    agreement: Mapping[str, Agreement]
+    chance: Agreement
+    query: list[int]
+
+
+@dataclass(frozen=True)
+class AttentionStudy:
+    """Frames of the pretraining set and whom each query attends to."""
+
+    frames: SampledFrames
+    picked: Picked
+    query: list[int]
+    temperature: float
+    projected: bool
+    """Encoded by the checkpoint's momentum encoder and head; otherwise by the exported encoder."""
+
+
+def frozen_encoders(results: Sequence[Mapping[str, Any]], recipe_digest: str) -> dict[str, FrameEncoder]:
+    """The encoders that the jobs started from, `pretrained` and `random`, the latter by the job's own seed.
+
+    Raises:
+        ConfigError: the exported encoder is not where the job found it.
+    """
+    found: dict[str, FrameEncoder] = {}
+    for result in sorted(results, key=lambda result: str(result["init"]["init"])):
+        start = str(result["init"]["init"])
+        if start not in found and "config" in result:
+            torch.manual_seed(draw_seed(int(result["seed"]), WEIGHTS))
+            config = EncoderConfig(**result["config"]["encoder"])
+            source = RANDOM if start == RANDOM else str(result["init"]["source"])
+            found[start] = initial_encoder(source, config, recipe_digest)[0].eval()
+    return found
+
+
+def study_neighbours(
+    tracks: TrackSet, result: Mapping[str, Any], encoders: Encoders
+) -> NeighbourStudy | None:
+    """Neighbours among a job's tested people; None where no tested frame shows an AU."""
+    people = set(result["people"]["test"])
+    target = make_target("intensity", PROTOCOLS[result["protocol"]["name"]], tracks.manifest)
+    labels = read_labels(tracks, [int(row) for row in tracks.rows_of(people)], target)
+    per_video = max(2, LABELLED_FRAMES // max(1, len({tracks.videos[row] for row in labels})))
+    frames = read_sampled(tracks, spread_frames(tracks, list(labels), per_video))
+    label_FA = np.stack([labels[row][place] for row, place in zip(frames.row_F, frames.place_F, strict=True)])
+    by_chance = chance(label_FA, frames.person_F)
+    if len(set(frames.person_F)) < 2 or not len(by_chance.mean_P):
+        return None
+    order = {
+        name: nearest_of_others(_encode(encoder, frames), frames.person_F, NEIGHBOURS)
+        for name, encoder in encoders.items()
+    }
+    return NeighbourStudy(
+        frames=frames,
+        aus=target.aus,
+        label_FA=label_FA,
+        order_FK=order,
+        agreement={name: agreement(label_FA, frames.person_F, order_FK) for name, order_FK in order.items()},
+        chance=by_chance,
+        query=queries(label_FA, frames.person_F, QUERIES),
+    )
+
+
+def sample_unlabelled(tracks: TrackSet) -> SampledFrames:
+    """Frames of all videos of a set, evenly spread."""
+    per_video = max(2, UNLABELLED_FRAMES // len(set(tracks.videos)))
+    return read_sampled(tracks, spread_frames(tracks, range(len(tracks)), per_video))
+
+
+def study_attention(
+    frames: SampledFrames, run: PretrainRun, exported: FrameEncoder | None
+) -> AttentionStudy | None:
+    """Repeat CLP's look-up over `frames`; None for an objective without attention, or without an encoder."""
+    settings = run.objective
+    if not {"dim", "tau_attention"} <= set(settings):
+        return None
+    config = EncoderConfig(**run.config["encoder"])
+    projection = momentum_projection(run.reader, config, int(settings["dim"]))
+    if projection is not None:
+        apply, image_size = projection
+    elif exported is not None:
+        apply, image_size = _pooled(exported), exported.config.image_size
+    else:
+        return None
+    temperature = float(settings["tau_attention"])
+    picked = attend(encode_frames(apply, frames, image_size), frames.person_F, temperature, PICKED)
+    return AttentionStudy(frames, picked, _middle_frames(frames), temperature, projection is not None)
+
+
+def study_identity(frames: SampledFrames, encoders: Encoders) -> dict[str, IdentityScore]:
+    """How well each encoder's features tell people; empty where no two people have two videos."""
+    scores = {
+        name: tell_people(_encode(encoder, frames), frames.person_F, frames.video_F)
+        for name, encoder in encoders.items()
+    }
+    return {name: score for name, score in scores.items() if score is not None}
+
+
+def _encode(encoder: FrameEncoder, frames: SampledFrames) -> NDArray[np.float64]:
+    return encode_frames(_pooled(encoder), frames, encoder.config.image_size)
+
+
+def _pooled(encoder: FrameEncoder) -> Apply:
+    def apply(frames_NCHW: Tensor) -> Tensor:
+        features: FrameFeatures = encoder(frames_NCHW)
+        return features.pooled_ND
+
+    return apply
+
+
+def _middle_frames(frames: SampledFrames) -> list[int]:
+    """The middle sampled frame of QUERIES evenly spaced people."""
+    people = sorted(set(frames.person_F))
+    chosen = np.linspace(0, len(people) - 1, min(QUERIES, len(people))).round().astype(int)
+    names = np.asarray(frames.person_F)
+    of_people = [np.flatnonzero(names == people[place]) for place in chosen]
+    return [int(places[len(places) // 2]) for places in of_people]
