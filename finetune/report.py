@@ -11,8 +11,10 @@ import numpy as np
 from finetune.arms import BASELINES, HEADLINES, Arm, baseline_values, difference, make_arms, score_arm
 from finetune.page import html_page
 from finetune.results import RESULT_NAME
+from finetune.sections import Sources, make_sections
 from pretrain.config import ConfigError
 from pretrain.metrics.people import Interval
+from shards.errors import ShardError
 
 GENERATED_CAPTION = (
     "These faces are generated. The numbers prove the pipeline and compare methods; they say nothing about "
@@ -26,13 +28,13 @@ NAMES = {
 }
 
 
-def load_results(paths: list[Path]) -> list[dict[str, Any]]:
-    """`result.json` files, or the run folders that hold them.
+def load_jobs(paths: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
+    """Folder and result of each job, given by its `result.json` or its run folder.
 
     Raises:
         ConfigError: one is not there or is something else.
     """
-    results = []
+    jobs = []
     for path in paths:
         file = path / RESULT_NAME if path.is_dir() else path
         if not file.is_file():
@@ -40,19 +42,19 @@ def load_results(paths: list[Path]) -> list[dict[str, Any]]:
         content = json.loads(file.read_text())
         if content.get("format_version") != 1 or "per_person" not in content:
             raise ConfigError(f"{file} is not the result of a finetuning job")
-        results.append(content)
-    return results
+        jobs.append((file.parent, content))
+    return jobs
 
 
 def load_throughput(path: Path) -> list[dict[str, Any]]:
-    """Stages measured elsewhere: a JSON list of {"stage", "count", "unit", "seconds"}.
+    """Stages measured elsewhere: a JSON list of {"stage", "count", "unit", "seconds"[, "peak_bytes"]}.
 
     Raises:
         ConfigError: another form.
     """
     content = json.loads(path.read_text())
     wanted = {"stage", "count", "unit", "seconds"}
-    if not isinstance(content, list) or any(set(entry) != wanted for entry in content):
+    if not isinstance(content, list) or any(set(entry) - {"peak_bytes"} != wanted for entry in content):
         raise ConfigError(f"{path}: a list of objects with {sorted(wanted)} wanted")
     return content
 
@@ -148,17 +150,21 @@ def _cell(value: float, interval: Interval | None = None) -> str:
     return f"{value:.3f}" + (f" [{interval.low:.3f}, {interval.high:.3f}]" if interval else "")
 
 
-def make_report(results: list[dict[str, Any]], throughput: list[dict[str, Any]], out: Path | None) -> str:
+def make_report(sources: Sources, out: Path | None) -> str:
     """Write the HTML file where `out` is given; returns the text for the terminal."""
+    results = sources.results
     tables = [task_table(arms) for arms in make_arms(results).values()]
-    stages = [*throughput, *job_throughput(results)]
+    job_stages = job_throughput(results)
     if out is not None:
+        sections = make_sections(sources, tables, job_stages, caption(results))
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(html_page(tables, stages, caption(results), results))
+        out.write_text(
+            html_page("Facial action units: a run from videos to models", caption(results), sections)
+        )
     rates = [
         f"{entry['stage']:<40}{entry['count']:>10} {entry['unit']:<8}{entry['seconds']:>9.1f} s"
         f"{entry['count'] / max(entry['seconds'], 1e-9):>10.0f} {entry['unit']}/s"
-        for entry in stages
+        for entry in (*sources.stages, *job_stages)
     ]
     return "\n\n".join([*(terminal_table(table) for table in tables), "\n".join(rates), caption(results)])
 
@@ -172,14 +178,36 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("jobs", type=Path, nargs="+", help="run folders or result.json files")
     parser.add_argument("--throughput", type=Path, help='JSON list of {"stage", "count", "unit", "seconds"}')
     parser.add_argument("--out", type=Path, help="HTML file")
+    more = parser.add_argument_group("more sections of the HTML file")
+    more.add_argument("--labelled", default="", metavar="URL", help="shard set of the jobs")
+    more.add_argument("--unlabelled", default="", metavar="URL", help="shard set of the pretraining run")
+    more.add_argument(
+        "--pretrain", default="", metavar="URL", help="the run; MLFLOW_TRACKING_URI has its metrics"
+    )
+    more.add_argument("--models", nargs="*", default=[], metavar="NAME", help="registered models")
+    more.add_argument("--clip", type=Path, metavar="VIDEO", help="a video that was predicted")
+    more.add_argument(
+        "--clip-tables", type=Path, nargs="*", default=[], metavar="CSV", help="its predictions"
+    )
+    more.add_argument("--clip-source", default="", metavar="TEXT", help="where it comes from, for the page")
     given = parser.parse_args(arguments)
-    throughput = [] if given.throughput is None else load_throughput(given.throughput)
-    sys.stdout.write(make_report(load_results(given.jobs), throughput, given.out) + "\n")
+    sources = Sources(
+        jobs=load_jobs(given.jobs),
+        stages=[] if given.throughput is None else load_throughput(given.throughput),
+        labelled_url=given.labelled,
+        unlabelled_url=given.unlabelled,
+        pretrain_url=given.pretrain,
+        models=given.models,
+        clip=given.clip,
+        clip_tables=given.clip_tables,
+        clip_source=given.clip_source,
+    )
+    sys.stdout.write(make_report(sources, given.out) + "\n")
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except ConfigError as error:
+    except (ConfigError, ShardError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error

@@ -1,8 +1,11 @@
 import json
+import re
 
 import pytest
 
-from finetune.report import GENERATED_CAPTION, load_results, load_throughput, make_report
+from finetune.look_alikes import LookAlikes
+from finetune.report import GENERATED_CAPTION, load_jobs, load_throughput, main, make_report
+from finetune.sections import Sources
 from pretrain.config import ConfigError
 
 
@@ -17,44 +20,66 @@ def jobs(tmp_path, make_result):
 
 
 def test_text_and_page_hold_the_numbers_and_the_caption(jobs, tmp_path):
-    results = load_results(jobs)
+    loaded = load_jobs(jobs)
     stages = [{"stage": "pack", "count": 4050, "unit": "frames", "seconds": 10.0}]
-    text = make_report(results, stages, tmp_path / "report.html")
+    text = make_report(Sources(loaded, stages), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
-    mean = f"{results[1]['test']['honest']['f1']['mean']:.3f}"
+    mean = f"{loaded[1][1]['test']['honest']['f1']['mean']:.3f}"
     for part in (mean, GENERATED_CAPTION, "everything present", "pack", "AU12", "405 frames/s"):
         assert part in text
         assert part in page
     assert "pretrained minus random: 0." in text
-    assert page.count("<svg") == 2
-    assert "http" not in page.replace("http-equiv", "")
+    assert re.findall("<section id='(.*?)'>", page) == ["flow", "claims", "aunce", "time", "jobs"]
+    assert page.count("<svg") == 3
+    assert "http" not in page
     assert "<script" not in page
 
 
+def test_bars_lie_inside_the_drawing(jobs, tmp_path):
+    make_report(Sources(load_jobs(jobs)), tmp_path / "r.html")
+    rectangles = re.findall(r"<rect x='(.*?)' y='.*?' width='(.*?)'", (tmp_path / "r.html").read_text())
+    # Two arms and a tick for each of three AUs and the mean, in two charts.
+    assert len(rectangles) == 2 * (2 + 1) * 4
+    for x, width in rectangles:
+        assert 0 <= float(x) <= float(x) + float(width) <= 340
+
+
 def test_one_arm_alone_is_a_report_too(jobs, tmp_path):
-    text = make_report(load_results(jobs[:1]), [], tmp_path / "r.html")
+    text = make_report(Sources(load_jobs(jobs[:1])), tmp_path / "r.html")
     assert "minus" not in text
 
 
 def test_names_from_files_cannot_break_the_page(jobs, tmp_path):
-    stages = [{"stage": "<b>pack", "count": 1, "unit": "frames", "seconds": 1.0}]
-    make_report(load_results(jobs), stages, tmp_path / "r.html")
-    assert "<b>pack" not in (tmp_path / "r.html").read_text()
+    stages = [{"stage": "<b>pack", "count": 1, "unit": "<i>", "seconds": 1.0}]
+    make_report(Sources(load_jobs(jobs), stages), tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "<b>pack" not in page
+    assert "<i>" not in page
 
 
-def test_real_people_are_not_called_generated(jobs):
-    results = load_results(jobs)
-    for result in results:
+def test_real_people_are_not_called_generated(jobs, tmp_path):
+    loaded = load_jobs(jobs)
+    for _, result in loaded:
         result["data"]["generated"] = False
-    assert GENERATED_CAPTION not in make_report(results, [], None)
+    assert GENERATED_CAPTION not in make_report(Sources(loaded), tmp_path / "r.html")
+    assert "generated" not in (tmp_path / "r.html").read_text()
+
+
+def test_aus_that_look_alike_are_named_and_not_claimed(jobs, tmp_path, monkeypatch):
+    monkeypatch.setattr("finetune.sections.look_alikes", lambda: LookAlikes(((1, 12),)))
+    main([*map(str, jobs), "--out", str(tmp_path / "r.html")])
+    page = (tmp_path / "r.html").read_text()
+    assert "nothing is claimed of them singly: AU1 and AU12." in page
+    assert "AU2: pretraining raises the AUC" in page
+    assert "AU1: pretraining" not in page
 
 
 def test_messages(tmp_path):
     with pytest.raises(ConfigError, match=r"no result.json at .*; give finished jobs' run folders"):
-        load_results([tmp_path])
+        load_jobs([tmp_path])
     (tmp_path / "result.json").write_text("{}")
     with pytest.raises(ConfigError, match="is not the result of a finetuning job"):
-        load_results([tmp_path])
+        load_jobs([tmp_path])
     (tmp_path / "stages.json").write_text('[{"stage": "pack"}]')
     with pytest.raises(ConfigError, match="a list of objects with"):
         load_throughput(tmp_path / "stages.json")
