@@ -13,11 +13,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
 from infra.ray_head import RayHead
+from infra.real_clip import find_clip
 from infra.server import ServiceError
 from infra.services import ObjectStore, TrackingServer
 from infra.stages import MemoryWatch, StageError, Stages, command, need, say
@@ -31,8 +32,8 @@ EXPECTED_SECONDS = {
     "verify": 10.0,
     "pretrain": 240.0,
     "finetune": 200.0,
-    "predict": 20.0,
-    "report": 10.0,
+    "predict": 40.0,
+    "report": 20.0,
 }
 PROGRESS = r"step \d+[/ ].*"
 """Of a job's output, what the loops say of their progress."""
@@ -43,6 +44,8 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
 }
+CURVE_POINTS = 40
+"""Points of the report's training curves."""
 MODELS = {"aunce": "au-detector", "intensity": "au-intensity"}
 
 
@@ -60,14 +63,18 @@ class QuickstartConfig:
     finetune: str = ""
     """More key=value words for the finetuning jobs, separated by spaces."""
     seed: int = 0
+    clip: str = ""
+    """A real video for the registered models, e.g. clip=me.mp4; `none` for none, empty for a packaged one.
+    May change from start to start."""
 
 
 class Quickstart:
     """One run: its folder, its servers' environment and its stages."""
 
-    def __init__(self, config: QuickstartConfig, folder: Path) -> None:
+    def __init__(self, config: QuickstartConfig, folder: Path, memory: MemoryWatch) -> None:
         self.config, self.folder = config, folder
-        self.stages = Stages(folder, EXPECTED_SECONDS)
+        self.stages = Stages(folder, EXPECTED_SECONDS, memory)
+        self.clip = find_clip(config.clip)
         self.environment: dict[str, str] = {}
         self.store_url = self.tracking_uri = ""
 
@@ -86,6 +93,7 @@ class Quickstart:
 
     def run(self) -> None:
         """All stages that are not done."""
+        self._notice_another_clip()
         self.stages.run("generate", "videos", self._generate)
         self.stages.run("pack", "frames", self._pack)
         self.stages.run("verify", "frames", self._verify)
@@ -93,6 +101,12 @@ class Quickstart:
         self.stages.run("finetune", "jobs", self._finetune)
         self.stages.run("predict", "videos", self._predict)
         self.stages.run("report", "pages", self._report)
+
+    def _notice_another_clip(self) -> None:
+        written, path = self.folder / "clip.txt", "" if self.clip is None else str(self.clip.path)
+        if written.exists() and written.read_text() != path:
+            self.stages.forget("predict", "report")
+        written.write_text(path)
 
     def _python(self, log: str, *words: str) -> None:
         command([sys.executable, *words], self.environment, self.folder / "logs" / f"{log}.log")
@@ -153,6 +167,7 @@ class Quickstart:
             f"run.url={self.store_url}/runs/pretrain",
             f"run.steps={config.pretrain_steps}",
             f"run.global_batch={config.pretrain_batch}",
+            f"run.log_every={max(1, config.pretrain_steps // CURVE_POINTS)}",
             f"run.seed={config.seed}",
             *(f"tracking.uri={self.tracking_uri}", "tracking.name=pretrain"),
         )
@@ -185,23 +200,26 @@ class Quickstart:
         return job
 
     def _predict(self) -> float:
-        """Load both models by alias where ray and deepspeed are not installed; run them on a test person."""
+        """Load both models by alias where ray and deepspeed are not installed.
+
+        They are run on a test person and on a real clip.
+        """
         from shards import storage
 
         os.environ.update(self.environment)
         result = json.loads(storage.read_bytes(f"{self.store_url}/runs/aunce-pretrained/result.json"))
         subject = sorted(result["people"]["test"])[0]
         video = self.folder / "videos/disfa/Videos_LeftCamera" / f"LeftVideo{subject}_comp.avi"
-        for name in MODELS.values():
-            command(
-                [
-                    *(str(SERVING_PYTHON), "-m", "finetune.predict", str(video)),
-                    *("--model", f"models:/{name}@candidate", "--out", str(self.folder / f"{name}.csv")),
-                ],
-                self.environment,
-                self.folder / "logs" / "predict.log",
-            )
-        return len(MODELS)
+        videos = {"": video} if self.clip is None else {"": video, "clip-": self.clip.path}
+        for prefix, path in videos.items():
+            for name in MODELS.values():
+                self._predict_one(path, name, self.folder / f"{prefix}{name}.csv")
+        return len(videos)
+
+    def _predict_one(self, video: Path, model: str, out: Path) -> None:
+        words = [str(SERVING_PYTHON), "-m", "finetune.predict", str(video)]
+        words += ["--model", f"models:/{model}@candidate", "--out", str(out)]
+        command(words, self.environment, self.folder / "logs" / "predict.log")
 
     def _report(self) -> float:
         from shards import storage
@@ -219,9 +237,17 @@ class Quickstart:
         throughput.write_text(json.dumps([vars(done) for done in self.stages.done]))
         self._python(
             *("report", "-m", "finetune.report", *folders, "--throughput", str(throughput)),
-            *("--out", str(self.folder / "report.html")),
+            *("--out", str(self.folder / "report.html"), *self._clip_words()),
+            *("--labelled", self._set_url("disfa"), "--unlabelled", self._set_url("voxceleb")),
+            *("--pretrain", f"{self.store_url}/runs/pretrain", "--models", *MODELS.values()),
         )
         return 1
+
+    def _clip_words(self) -> list[str]:
+        if self.clip is None:
+            return []
+        tables = [str(self.folder / f"clip-{name}.csv") for name in MODELS.values()]
+        return ["--clip", str(self.clip.path), "--clip-source", self.clip.source, "--clip-tables", *tables]
 
 
 def open_folder(folder: Path, fresh: bool, config: QuickstartConfig) -> None:
@@ -234,7 +260,7 @@ def open_folder(folder: Path, fresh: bool, config: QuickstartConfig) -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = folder / "quickstart.json"
-    wanted = json.dumps(vars(config), indent=1)
+    wanted = json.dumps(vars(replace(config, clip="")), indent=1)
     if written.exists() and written.read_text() != wanted:
         raise StageError(
             f"{folder} holds a run with other settings; give --fresh to start anew, or another --run"
@@ -256,8 +282,9 @@ def main(arguments: list[str]) -> None:
     folder = given.run.absolute()
     open_folder(folder, given.fresh, config)
     need(folder, disk_bytes=3 * 10**9, memory_bytes=5 * 10**9)
-    quickstart = Quickstart(config, folder)
-    with MemoryWatch() as memory, quickstart.servers():
+    memory = MemoryWatch()
+    quickstart = Quickstart(config, folder, memory)
+    with memory, quickstart.servers():
         quickstart.run()
     minutes, peak = quickstart.stages.seconds / 60, memory.peak_bytes / 1e9
     say(f"all stages: {minutes:.1f} min; peak memory {peak:.1f} GB (summed PSS of all processes)")

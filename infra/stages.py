@@ -32,14 +32,25 @@ class Done:
     count: float
     unit: str
     seconds: float
+    peak_bytes: int = 0
+    """Memory of all processes at its peak, summed PSS; 0 where nobody looked."""
 
 
 class Stages:
     """Runs stages in order and remembers finished ones in `<folder>/stages.json`."""
 
-    def __init__(self, folder: Path, expected_seconds: Mapping[str, float]) -> None:
-        """`expected_seconds`: of each stage on a 2-core laptop, for the time left that is shown."""
+    def __init__(
+        self, folder: Path, expected_seconds: Mapping[str, float], memory: "MemoryWatch | None" = None
+    ) -> None:
+        """Take up what is done.
+
+        Args:
+            folder: of the run.
+            expected_seconds: of each stage on a 2-core laptop, for the time left that is shown.
+            memory: looks at the memory while stages run.
+        """
         self.done: list[Done] = []
+        self._memory = memory
         self._file = folder / "stages.json"
         self._expected = dict(expected_seconds)
         if self._file.is_file():
@@ -54,13 +65,24 @@ class Stages:
             return
         left = sum(self._expected[name] for name in names[names.index(stage) :])
         say(f"{place} (about {max(1, round(left / 60))} min left in all)")
+        if self._memory is not None:
+            self._memory.begin()
         start = time.monotonic()
         count = work()
         seconds = time.monotonic() - start
-        self.done.append(Done(stage, count, unit, seconds))
-        self._file.write_text(json.dumps([vars(entry) for entry in self.done], indent=1) + "\n")
+        peak = 0 if self._memory is None else self._memory.peak_since_begin
+        self.done.append(Done(stage, count, unit, seconds, peak))
+        self._write()
         rate = f"{count / seconds:.0f}/s" if count > seconds else f"{seconds / count:.1f} s each"
         say(f"{place}: {count:g} {unit} in {seconds:.0f} s ({rate})")
+
+    def forget(self, *stages: str) -> None:
+        """Let these be done again."""
+        self.done = [entry for entry in self.done if entry.stage not in stages]
+        self._write()
+
+    def _write(self) -> None:
+        self._file.write_text(json.dumps([vars(entry) for entry in self.done], indent=1) + "\n")
 
     @property
     def seconds(self) -> float:
@@ -127,7 +149,7 @@ class MemoryWatch:
     """Peak summed PSS of this process and all that it started, sampled every few seconds."""
 
     def __init__(self) -> None:
-        self.peak_bytes = 0
+        self.peak_bytes = self.peak_since_begin = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
 
@@ -141,9 +163,15 @@ class MemoryWatch:
         self._stop.set()
         self._thread.join()
 
+    def begin(self) -> None:
+        """Look anew for `peak_since_begin`."""
+        self.peak_since_begin = summed_pss()
+
     def _watch(self) -> None:
         while not self._stop.wait(SAMPLE_SECONDS):
-            self.peak_bytes = max(self.peak_bytes, summed_pss())
+            found = summed_pss()
+            self.peak_bytes = max(self.peak_bytes, found)
+            self.peak_since_begin = max(self.peak_since_begin, found)
 
 
 def summed_pss() -> int:

@@ -2,52 +2,76 @@
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.browser import look
 from tests.processes import mentioning
 
-ROOT = Path(__file__).parents[2]
-SMALL = [
-    *("people=8", "seconds=2.6", "pretrain_steps=12", "pretrain_batch=4"),
-    "finetune=aunce.fit.steps=4 aunce.linear.epochs=2 intensity.fit.steps=4",
+SECTIONS = [
+    *("flow", "claims", "pretraining", "aunce", "intensity", "timelines", "neighbours", "attention"),
+    *("identity", "clip", "time", "jobs"),
 ]
 
 
-def quickstart(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "infra.quickstart", "--run", str(folder), *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-
-
 @pytest.mark.timeout(900)
-def test_from_videos_to_a_report_of_registered_models(tmp_path):
-    folder = tmp_path / "run"
-    done = quickstart(folder, *SMALL)
-    assert done.returncode == 0, done.stderr[-5000:]
-    assert re.search(r"\[4/7\] pretrain: 48 clips in", done.stderr)
-    page = (folder / "report.html").read_text()
-    assert "These faces are generated" in page
+def test_from_videos_to_a_report_of_registered_models(finished_run):
+    folder, output = finished_run
+    assert re.search(r"\[4/7\] pretrain: 48 clips in", output)
     for name, column in (("au-detector", "AU12_probability"), ("au-intensity", "AU12_intensity_0_5")):
-        table = pd.read_csv(folder / f"{name}.csv")
-        assert len(table) == 52
-        assert table[column].notna().all()
+        for file, frames in ((f"{name}.csv", 52), (f"clip-{name}.csv", 120)):
+            table = pd.read_csv(folder / file)
+            assert len(table) == frames
+            assert table[column].notna().all()
     results = {path.parent.name for path in folder.glob("results/*/result.json")}
     assert results == {"aunce-pretrained", "aunce-random", "intensity-pretrained", "intensity-random"}
     test_people = json.loads((folder / "results/aunce-random/result.json").read_text())["people"]["test"]
     assert len(test_people) == 9
     assert mentioning(str(folder)) == []
 
-    again = quickstart(folder, *SMALL)
+
+@pytest.mark.timeout(900)
+def test_the_report_has_every_section_with_the_runs_numbers(finished_run):
+    page = (finished_run[0] / "report.html").read_text()
+    assert re.findall("<section id='(.*?)'>", page) == SECTIONS
+    assert len(page) < 5e6
+    for text in (
+        "These faces are generated",
+        "The models have only seen generated faces",
+        "12 points over 12 steps, from MLflow",
+        "chance: ln 7 = 1.95",
+        "momentum encoder and projection head",
+        "fitted on one video of each of 8 people",
+        "au-detector@candidate",
+        "carphone_pristine.mp4: 120 frames, 1 face",
+        "Peak memory",
+    ):
+        assert text in page, text
+    assert not re.search(r"(src|href)='(?!data:|#)", page)
+
+
+@pytest.mark.timeout(900)
+def test_a_browser_draws_the_report(finished_run, tmp_path):
+    counts = look(finished_run[0] / "report.html", tmp_path)
+    # Curves, four scores, timelines, the clip's AUs, the stages; pictures of all that is shown.
+    assert counts["svg"] >= 8 + 4 + 3 + 8 + 1
+    assert counts["img"] >= 21 + 6 + 32 + 20 + 8
+
+
+@pytest.mark.timeout(900)
+def test_a_second_start_does_nothing_twice_and_another_clip_is_run_alone(finished_run, quickstart, small):
+    folder, _ = finished_run
+    again = quickstart(folder, *small)
     assert again.returncode == 0, again.stderr[-3000:]
     assert "[7/7] report: done before" in again.stderr
-    other = quickstart(folder, *SMALL[:2])
-    assert other.returncode == 2
-    assert "holds a run with other settings; give --fresh" in other.stderr
+    other = quickstart(folder, *small, "clip=none")
+    assert other.returncode == 0, other.stderr[-3000:]
+    assert "[5/7] finetune: done before" in other.stderr
+    assert "<section id='clip'>" not in (folder / "report.html").read_text()
+    refused = quickstart(folder, *small[:2])
+    assert refused.returncode == 2
+    assert "holds a run with other settings; give --fresh" in refused.stderr
+    lost = quickstart(folder, *small, "clip=no-such.mp4")
+    assert lost.returncode == 2
+    assert "clip=no-such.mp4: no such file; give a video, or clip=none" in lost.stderr

@@ -26,6 +26,26 @@ def test_a_second_start_goes_on_after_what_is_done(tmp_path, capsys):
     assert "[1/2] first: done before" in output
 
 
+def test_a_forgotten_stage_is_done_again(tmp_path):
+    stages = Stages(tmp_path, EXPECTED)
+    stages.run("first", "things", lambda: 3.0)
+    stages.run("second", "things", lambda: 4.0)
+    stages.forget("second")
+    assert [done.stage for done in Stages(tmp_path, EXPECTED).done] == ["first"]
+
+
+def test_each_stage_has_its_own_peak_of_memory(tmp_path):
+    with MemoryWatch() as watch:
+        stages = Stages(tmp_path, EXPECTED, watch)
+        stages.run("first", "things", lambda: 3.0)
+        before = watch.peak_since_begin
+        watch.peak_bytes = watch.peak_since_begin = 10**13
+        stages.run("second", "things", lambda: 4.0)
+    first, second = Stages(tmp_path, EXPECTED).done
+    assert first.peak_bytes == before > 0
+    assert 0 < second.peak_bytes < 10**12
+
+
 def test_a_failed_stage_is_not_done(tmp_path):
     stages = Stages(tmp_path, EXPECTED)
     with pytest.raises(ZeroDivisionError):
