@@ -18,6 +18,7 @@ from shards.layouts.tables import (
     first_and_last,
     frame_number,
     label,
+    missing_columns,
     put_once,
     read_frame_values,
     read_lines,
@@ -101,9 +102,7 @@ class LoadLabels:
         if self.files.occurrence is not None:
             name, path = self.files.occurrence
             occurrence = try_to_read(read_occurrence, path, name, failures) or {}
-            lacking = [au for au in AUS if au not in occurrence]
-            if occurrence and lacking:
-                failures.append(Failure(name, "label", "missing_column", f"of AU {_listed(lacking)}"))
+            failures += missing_columns(name, occurrence, AUS)
         intensity: dict[int, ByFrame] = {}
         for au, (name, path) in self.files.intensity.items():
             frames = try_to_read(lambda path: read_frame_values(path, HIGHEST), path, name, failures)
@@ -129,10 +128,6 @@ class LoadLabels:
         detail = f"{len(differing)} frames are not in both this file and AU_OCC, the first is {differing[0]}"
         failures.append(Failure(name, "label", "frames_disagree", detail))
         return False
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
 
 
 def find_label_files(

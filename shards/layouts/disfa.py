@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shards.errors import ShardError
 from shards.layouts.layout import Labels, Listing, Source, is_video, unknown_file
+from shards.layouts.tables import LAST_FRAME, ByFrame, as_matrix, first_and_last, try_to_read
 from shards.schema import MISSING, Failure
 
 AUS = [1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26]
@@ -37,14 +38,17 @@ def read_intensities(path: Path) -> dict[int, int]:
     for number, line in enumerate(path.read_text(encoding="ascii", errors="replace").splitlines(), start=1):
         if not line.strip():
             continue
+        place = f"{path.name}, line {number}"
         match = re.fullmatch(r"\s*(\d+)\s*,\s*(-?\d+)\s*", line)
         if match is None:
-            raise ShardError(f"{path}, line {number}: wanted `frame,intensity`, found {line[:40]!r}")
+            raise ShardError(f"{place}: wanted `frame,intensity`, found {line[:40]!r}")
         frame, intensity = int(match[1]), int(match[2])
         if not 0 <= intensity <= HIGHEST:
-            raise ShardError(f"{path}, line {number}: intensity {intensity} is outside 0-{HIGHEST}")
+            raise ShardError(f"{place}: intensity {intensity} is outside 0-{HIGHEST}")
+        if frame > LAST_FRAME:
+            raise ShardError(f"{place}: frame {frame} is above {LAST_FRAME}")
         if frame < FIRST_FRAME or frame in found:
-            raise ShardError(f"{path}, line {number}: frame {frame} is below 1 or comes twice")
+            raise ShardError(f"{place}: frame {frame} is below 1 or comes twice")
         found[frame] = intensity
     return found
 
@@ -58,18 +62,19 @@ def occurrence(intensity_FA: NDArray[np.int8]) -> NDArray[np.int8]:
 class LoadLabels:
     """Reads one person's label files; AU columns stand in the order of `AUS`, not of the files."""
 
-    paths: dict[int, Path]
+    files: dict[int, tuple[str, Path]]
+    """By AU; names are relative to the data set's folder."""
 
     def __call__(self) -> Labels | None:
-        by_au = {au: read_intensities(path) for au, path in self.paths.items()}
-        last = max((frame for frames in by_au.values() for frame in frames), default=0)
-        if not last:
-            return None
-        intensity_FA = np.full((last - FIRST_FRAME + 1, len(AUS)), MISSING, np.int8)
-        for au, frames in by_au.items():
-            rows = np.fromiter(frames, np.int64, len(frames)) - FIRST_FRAME
-            intensity_FA[rows, AUS.index(au)] = np.fromiter(frames.values(), np.int8, len(frames))
-        return Labels(FIRST_FRAME, occurrence(intensity_FA), intensity_FA)
+        failures: list[Failure] = []
+        by_au: dict[int, ByFrame] = {}
+        for au, (name, path) in self.files.items():
+            by_au[au] = try_to_read(read_intensities, path, name, failures) or {}
+        span = first_and_last(by_au.values())
+        if span is None:
+            return Labels(FIRST_FRAME, None, None, failures) if failures else None
+        intensity_FA = as_matrix(by_au, AUS, span)
+        return Labels(span[0], occurrence(intensity_FA), intensity_FA, failures)
 
 
 class DisfaLayout:
@@ -108,15 +113,15 @@ class DisfaLayout:
 
 
 def _source(root: Path, path: Path, subject: str) -> Source:
-    labels = {au: root / LABEL_FOLDER / subject / f"{subject}_au{au}.txt" for au in AUS}
-    present = {au: file for au, file in labels.items() if file.is_file()}
-    missing = [file.relative_to(root).as_posix() for au, file in labels.items() if au not in present]
+    names = {au: f"{LABEL_FOLDER}/{subject}/{subject}_au{au}.txt" for au in AUS}
+    present = {au: (name, root / name) for au, name in names.items() if (root / name).is_file()}
+    missing = [name for au, name in names.items() if au not in present]
     return Source(
         video_id=path.relative_to(root).as_posix(),
         path=path,
         identity=subject,
         first_frame=FIRST_FRAME,
         load_labels=LoadLabels(present),
-        label_files=list(present.values()),
+        label_files=[file for _, file in present.values()],
         failures=[Failure(name, "label", "missing_label_file", f"of {path.name}") for name in missing],
     )

@@ -4,14 +4,30 @@ import difflib
 from pathlib import Path
 
 from shards.errors import ShardError
+from shards.layouts.aff_wild2 import AffWild2Layout
 from shards.layouts.bp4d import Bp4dLayout
+from shards.layouts.bp4d_plus import Bp4dPlusLayout
 from shards.layouts.disfa import DisfaLayout
+from shards.layouts.face_tracks import FaceTracksLayout
 from shards.layouts.folder import FolderLayout
+from shards.layouts.gft import GftLayout
 from shards.layouts.layout import Layout, Listing
+from shards.layouts.rafdb import RafdbLayout
 from shards.layouts.voxceleb import VoxcelebLayout
 
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (FolderLayout(), VoxcelebLayout(), DisfaLayout(), Bp4dLayout())
+    layout.name: layout
+    for layout in (
+        FolderLayout(),
+        VoxcelebLayout(),
+        FaceTracksLayout(),
+        DisfaLayout(),
+        Bp4dLayout(),
+        Bp4dPlusLayout(),
+        GftLayout(),
+        AffWild2Layout(),
+        RafdbLayout(),
+    )
 }
 
 

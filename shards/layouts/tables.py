@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.errors import ShardError
+from shards.layouts.layout import Labels
 from shards.schema import MISSING, Failure
 
 ByFrame = dict[int, int]
@@ -29,6 +30,8 @@ Content = TypeVar("Content")
 class Line:
     """A line of a file, cut at its commas."""
 
+    number: int
+    """Counted from 1, blank lines too."""
     place: str
     """File and line number, for messages."""
     cells: list[str]
@@ -40,7 +43,7 @@ def read_lines(path: Path) -> Iterator[Line]:
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             cells = [cell.strip().strip("\"'").strip() for cell in line.split(",")]
-            yield Line(f"{path.name}, line {number}", cells)
+            yield Line(number, f"{path.name}, line {number}", cells)
 
 
 def frame_number(line: Line, first: int = 0) -> int:
@@ -134,3 +137,33 @@ def as_matrix(columns: Mapping[int, ByFrame], aus: Sequence[int], span: tuple[in
         rows = np.fromiter(frames, np.int64, len(frames)) - first
         labels_FA[rows, column] = np.fromiter(frames.values(), np.int8, len(frames))
     return labels_FA
+
+
+def missing_columns(name: str, columns: Mapping[int, ByFrame], aus: Sequence[int]) -> list[Failure]:
+    """A ledger line where the file `name` was read and lacks some of the AUs."""
+    lacking = [str(au) for au in aus if au not in columns]
+    return (
+        [Failure(name, "label", "missing_column", f"of AU {', '.join(lacking)}")]
+        if columns and lacking
+        else []
+    )
+
+
+@dataclass(frozen=True)
+class LoadOccurrence:
+    """Loads a source whose labels are one file, with a column per AU."""
+
+    name: str
+    """The file's, relative to the data set's folder."""
+    path: Path
+    read: Callable[[Path], dict[int, ByFrame]]
+    aus: Sequence[int]
+
+    def __call__(self) -> Labels | None:
+        failures: list[Failure] = []
+        columns = try_to_read(self.read, self.path, self.name, failures) or {}
+        failures += missing_columns(self.name, columns, self.aus)
+        span = first_and_last(columns.values())
+        if span is None:
+            return Labels(0, None, None, failures) if failures else None
+        return Labels(span[0], as_matrix(columns, self.aus, span), None, failures)

@@ -41,7 +41,7 @@ class DecodedFrame:
     """One frame: a small luma picture at once, colours on demand."""
 
     index: int
-    """Of a video's frame: counted from 0 in order of showing. Of a picture: its own number."""
+    """Counted from the source's first frame: in order of showing, or for pictures by their own numbers."""
     time_seconds: float
     small_HW: NDArray[np.uint8]
     scale: float

@@ -31,9 +31,9 @@ def read_source(source: Source, long_side: int, tell: Tell) -> Iterator[DecodedF
         VideoError: there are no frames, or a video ends in damage; frames before the damage were given.
     """
     if source.path.is_dir():
-        return read_images(numbered_images(source.path, tell), source.frame_rate, long_side, tell)
+        return read_images(source, numbered_images(source.path, tell), long_side, tell)
     if is_image(source.path):
-        return read_images([(0, source.path)], source.frame_rate, long_side, tell)
+        return read_images(source, [(source.first_frame, source.path)], long_side, tell)
     return read_frames(source.path, long_side)
 
 
@@ -57,9 +57,11 @@ def numbered_images(folder: Path, tell: Tell) -> list[tuple[int, Path]]:
 
 
 def read_images(
-    images: list[tuple[int, Path]], frame_rate: float, long_side: int, tell: Tell
+    source: Source, images: list[tuple[int, Path]], long_side: int, tell: Tell
 ) -> Iterator[DecodedFrame]:
-    """Decode numbered pictures; a picture's time is its number / `frame_rate`.
+    """Decode the numbered pictures of `source`; a picture's time is its number / the source's frame rate.
+
+    Indices count from the source's first frame, so that both give the picture's own number.
 
     Raises:
         VideoError: not one could be read.
@@ -75,9 +77,9 @@ def read_images(
         small_HW, scale = small_luma(rgb_HWC, long_side, shape)
         height, width = small_HW.shape
         shape = (height, width)
-        yield DecodedFrame(
-            number, round(number / frame_rate, 6), small_HW, scale, partial(np.asarray, rgb_HWC)
-        )
+        time_seconds = round(number / source.frame_rate, 6)
+        index = number - source.first_frame
+        yield DecodedFrame(index, time_seconds, small_HW, scale, partial(np.asarray, rgb_HWC))
     if shape is None:
         raise VideoError("decode", "no_frames", f"none of {len(images)} pictures could be read")
 
@@ -107,15 +109,18 @@ def small_luma(
     """The picture's brightness, small, and its scale.
 
     Faces are followed between pictures of one size only, so a picture is fitted into `shape`, that of the
-    small picture before it, with black to the right and below where its own form is another.
+    small picture before it, with black to the right or below where its own form is another.
     """
     height, width = rgb_HWC.shape[:2]
     luma_HW = cv2.cvtColor(rgb_HWC, cv2.COLOR_RGB2GRAY)
-    limits = (long_side, long_side) if shape is None else shape
-    scale = min(1.0, limits[0] / height, limits[1] / width)
+    scale = min(1.0, long_side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if scale < 1:
-        luma_HW = cv2.resize(luma_HW, size, interpolation=cv2.INTER_AREA)
+    if shape is not None and size != shape[::-1]:
+        scale = min(shape[0] / height, shape[1] / width)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size != (width, height):
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        luma_HW = cv2.resize(luma_HW, size, interpolation=how)
     if shape is not None and luma_HW.shape != shape:
         luma_HW = cv2.copyMakeBorder(
             luma_HW, 0, shape[0] - luma_HW.shape[0], 0, shape[1] - luma_HW.shape[1], cv2.BORDER_CONSTANT

@@ -26,6 +26,10 @@ SHORTEST_PIECE = 8
 """Frames; a shorter rest joins the piece before it."""
 
 
+FOLLOWED_FROM = 10.0
+"""Pictures per second; with fewer, faces move too far to be followed, and every picture is searched."""
+
+
 @dataclass(frozen=True)
 class VideoJob:
     """All that a worker needs for one video."""
@@ -139,7 +143,8 @@ class VideoPacker:
         self.result.failures.append(Failure(self._job.source.video_id, stage, reason, detail, track))
 
     def _sightings(self) -> Iterator[tuple[DecodedFrame, list[Sighting]]]:
-        follower: Follower[DecodedFrame] = Follower(self._detector, self._job.detect_every)
+        sparse = self._job.source.frame_rate < FOLLOWED_FROM
+        follower: Follower[DecodedFrame] = Follower(self._detector, 1 if sparse else self._job.detect_every)
         pairs = follower.follow(self._frames())
         while True:
             with self._watch.stage("track"):

@@ -7,7 +7,9 @@ from shards.layouts.registry import LAYOUTS, get_layout, list_sources
 
 
 def test_a_wrong_name_gets_the_nearest() -> None:
-    with pytest.raises(ShardError, match=r"no layout 'vox-celeb'; did you mean 'voxceleb'\?.*disfa, folder"):
+    with pytest.raises(
+        ShardError, match=r"no layout 'vox-celeb'; did you mean 'voxceleb'\?.*disfa, face_tracks, folder"
+    ):
         get_layout("vox-celeb")
 
 
