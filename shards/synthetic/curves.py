@@ -26,13 +26,13 @@ class Display:
 # Events per minute that an action unit starts by itself, and what joins it by which chance. Together they
 # give about the rates and the co-occurrence of spontaneous faces (the test of this file has both).
 EVERYDAY_PER_MINUTE: Mapping[int, float] = {
-    1: 2.6, 2: 1.2, 4: 2.8, 5: 2.0, 6: 1.0, 7: 2.2, 9: 1.8, 10: 1.6, 12: 5.0, 14: 1.6, 15: 2.2, 17: 2.0,
-    20: 1.8, 23: 0.7, 24: 0.7, 25: 3.4, 26: 2.6, 43: 0.25,
+    1: 3.8, 2: 2.7, 4: 3.9, 5: 1.1, 6: 2.7, 7: 4.0, 9: 2.3, 10: 3.7, 12: 8.8, 14: 3.1, 15: 1.4, 17: 1.6,
+    20: 0.75, 23: 1.5, 24: 1.5, 25: 0.1, 26: 4.1, 43: 0.4,
 }  # fmt: skip
 COMPANIONS: Mapping[int, tuple[tuple[int, float], ...]] = {
-    1: ((2, 0.6),), 2: ((1, 0.6),), 4: ((7, 0.3),), 5: ((1, 0.35), (2, 0.35)), 6: ((7, 0.25),),
-    9: ((4, 0.4), (10, 0.3)), 10: ((25, 0.3),), 12: ((6, 0.6), (25, 0.35)), 15: ((17, 0.5),),
-    20: ((25, 0.4),), 26: ((25, 0.8),),
+    1: ((2, 0.5),), 2: ((1, 0.45),), 4: ((7, 0.3),), 5: ((1, 0.35), (2, 0.35)), 6: ((7, 0.25),),
+    9: ((4, 0.4), (10, 0.3)), 10: ((25, 0.1),), 12: ((6, 0.45), (25, 0.1)), 15: ((17, 0.5),),
+    20: ((25, 0.3),),
 }  # fmt: skip
 EVERYDAY = tuple(
     Display(per_minute, ((unit, 1.0), *COMPANIONS.get(unit, ())))
@@ -116,11 +116,14 @@ def _play(
     for unit, chance in display.members:
         if random.random() >= chance:
             continue
-        curve = peak * share * envelope(time - start - delay, onset, apex, offset)
+        begin = start + delay
+        # Only the frames of the movement: a long video has thousands of them.
+        during = slice(*np.searchsorted(time, (begin, begin + onset + apex + offset)))
+        curve = peak * share * envelope(time[during] - begin, onset, apex, offset)
         column = ACTION_UNITS.index(unit)
-        louder = curve > intensity_TA[:, column]
-        intensity_TA[louder, column] = curve[louder]
-        imbalance_TA[louder, column] = random.normal(0, 0.12)
+        louder = curve > intensity_TA[during, column]
+        intensity_TA[during, column][louder] = curve[louder]
+        imbalance_TA[during, column][louder] = random.normal(0, 0.12)
         share, delay = random.uniform(0.55, 1.1), random.normal(0, 0.12)
 
 

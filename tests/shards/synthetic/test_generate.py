@@ -1,5 +1,6 @@
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -76,6 +77,22 @@ def test_voxceleb_layout(tmp_path: Path) -> None:
             assert container.streams.video[0].average_rate == 25
     assert len(set(digests(tmp_path).values())) == 4
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize("layout", ["bp4d", "aff_wild2", "rafdb"])
+def test_sets_of_pictures_continue_with_the_same_bytes(tmp_path: Path, layout: str) -> None:
+    for name in ("whole", "cut"):
+        generate(config(tmp_path / name, layout=layout, size=64))
+    jobs = list(plan_videos(config(tmp_path / "cut", layout=layout, size=64)))
+    first, last = jobs[0].video, jobs[-1].video
+    kept = first.stat().st_mtime_ns
+    if last.is_dir():
+        shutil.rmtree(last)
+    else:
+        last.unlink()
+    generate(config(tmp_path / "cut", layout=layout, size=64))
+    assert digests(tmp_path / "cut") == digests(tmp_path / "whole")
+    assert first.stat().st_mtime_ns == kept
 
 
 def test_people_of_the_layouts_are_disjoint() -> None:
