@@ -47,13 +47,23 @@ def checked() -> Iterator[None]:
 def _generate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write into")
     parser.add_argument(
-        "--layout", required=True, help="data set whose form to write, e.g. voxceleb or disfa"
+        "--layout",
+        required=True,
+        metavar="NAME",
+        help="data set whose form to write: voxceleb (unlabelled), disfa, bp4d, bp4d_plus, gft, aff_wild2 "
+        "or rafdb (single pictures)",
     )
-    parser.add_argument("--identities", type=int, required=True, help="number of people")
-    parser.add_argument("--seconds", type=float, required=True, help="length of each video")
+    parser.add_argument(
+        "--identities", type=int, required=True, help="number of people; of pictures for rafdb"
+    )
+    parser.add_argument(
+        "--seconds", type=float, required=True, help="mean length of the videos; of no effect for rafdb"
+    )
     parser.add_argument("--seed", type=int, required=True, help="other people and movements for another seed")
     parser.add_argument("--size", type=int, default=224, help="pixels of a side (default %(default)s)")
-    parser.add_argument("--videos-per-identity", type=int, default=2, help="default %(default)s")
+    parser.add_argument(
+        "--videos-per-identity", type=int, default=2, help="for voxceleb only (default %(default)s)"
+    )
     parser.add_argument("--workers", type=int, default=0, help="processes; 0 is one per core (default)")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="also draw a contact sheet of all units")
 
@@ -83,7 +93,13 @@ def _generate(args: argparse.Namespace) -> int:
 def _pack_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder of the data set")
     parser.add_argument("url", metavar="URL", help="where the set goes: s3://BUCKET/PATH or a folder")
-    parser.add_argument("--layout", required=True, help="form of the data set: folder, voxceleb, disfa, ...")
+    parser.add_argument(
+        "--layout",
+        required=True,
+        metavar="NAME",
+        help="form of the data set: folder (any videos), voxceleb, face_tracks (folders of pictures), disfa, "
+        "bp4d, bp4d_plus, gft, aff_wild2 or rafdb",
+    )
     parser.add_argument("--namespace", default="", help="name of the set in keys (default: the layout's)")
     parser.add_argument("--size", type=int, default=224, help="pixels of a crop's side (default %(default)s)")
     parser.add_argument("--workers", type=int, default=0, help="processes; 0 is one per core (default)")
@@ -197,7 +213,7 @@ COMMANDS = [
     ),
     Command(
         "pack",
-        "videos into a shard set: decode, detect, track, align, crop, encode",
+        "videos or pictures into a shard set: decode, detect, track, align, crop, encode",
         "python -m shards pack runs/disfa s3://bucket/disfa --layout disfa --size 96",
         _pack_arguments,
         _pack,

@@ -4,6 +4,8 @@ import pytest
 
 from shards.__main__ import main
 from shards.commands import COMMANDS
+from shards.layouts.registry import LAYOUTS
+from shards.synthetic.writers.registry import WRITERS
 from tests.clips import face_frames, write_video
 from tests.drawn_set import write_set
 
@@ -15,6 +17,24 @@ def test_help_has_an_example(command: object, capsys: pytest.CaptureFixture[str]
         main([name, "--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert f"example: python -m shards {name}" in text
+
+
+@pytest.mark.parametrize(("command", "names"), [("generate", WRITERS), ("pack", LAYOUTS)])
+def test_help_names_every_layout(
+    command: str, names: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    said = capsys.readouterr().out
+    assert [name for name in names if name not in said] == []
+
+
+def test_generate_says_what_it_wants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["generate", str(tmp_path / "x"), "--layout", "bp4d", "--seconds", "1", "--seed", "1"]
+    assert main([*words, "--identities", "42"]) == 2
+    said = capsys.readouterr().err
+    assert "identities: found 42, wanted at most 41, the subjects of BP4D; pass fewer" in said
+    assert not (tmp_path / "x").exists()
 
 
 def test_pack_and_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
