@@ -38,6 +38,18 @@ ACTIVITIES = {
 }
 TASK_OF_RECORDING = dict(zip(("01", "03", "07", "08", "09", "10", "11", "13"), ACTIVITIES, strict=True))
 """The codes that the original recordings have instead of T1 to T8."""
+PARTS = tuple(
+    tuple(names.split())
+    for names in (
+        "F001 F002 F008 F009 F010 F016 F018 F023 M001 M004 M007 M008 M012 M014",
+        "F003 F005 F011 F013 F020 F022 M002 M005 M010 M011 M013 M016 M017 M018",
+        "F004 F006 F007 F012 F014 F015 F017 F019 F021 M003 M006 M009 M015",
+    )
+)
+"""Fold k of the detection protocol tests part k: the parts of JAANet, ME-GraphAU and AUNCE."""
+FERA_TRAIN = tuple(subject for subject in SUBJECTS if int(subject[1:]) % 2 == 1)
+FERA_TEST = tuple(subject for subject in SUBJECTS if int(subject[1:]) % 2 == 0)
+"""The intensity protocol of FERA 2015: odd numbers train, even numbers are tested."""
 FRAME_RATE = 25
 FIRST_VIDEO_FRAME = 1
 SEQUENCE_FOLDERS = ("Sequences(2D+3D)", "Sequences_2D+3D")

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -6,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.errors import ShardError
+from shards.layouts import aff_wild2, bp4d_labels, gft
 from shards.layouts.tables import (
+    ByFrame,
     Line,
     as_matrix,
     first_and_last,
@@ -106,6 +109,28 @@ def test_any_text_is_read_or_refused_by_name(text: str, tmp_path_factory: pytest
     found = try_to_read(lambda path: read_frame_values(path, 5), path, "any.csv", failures)
     assert (found is None) == bool(failures)
     assert all("any.csv, line" in failure.detail for failure in failures)
+
+
+@pytest.mark.parametrize("read", [bp4d_labels.read_occurrence, gft.read_labels, aff_wild2.read_labels])
+@given(
+    lines=st.lists(
+        st.lists(st.sampled_from(["0", "1", "9", "-999", "AU1", "AU12", "", "x", "7.0"]), max_size=16),
+        max_size=5,
+    )
+)
+def test_any_table_is_read_or_refused_by_name(
+    read: Callable[[Path], dict[int, ByFrame]],
+    lines: list[list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "table.csv"
+    path.write_text("".join(f"{','.join(cells)}\n" for cells in lines))
+    failures: list[Failure] = []
+    found = try_to_read(read, path, "table.csv", failures)
+    assert (found is None) == bool(failures)
+    assert all("table.csv" in failure.detail for failure in failures)
+    values = {value for frames in (found or {}).values() for value in frames.values()}
+    assert values <= {-1, 0, 1}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
