@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.synthetic.ageing import crease_map, crease_strength
 from shards.synthetic.head import Head, load_head
 from shards.synthetic.look import Look
+from shards.synthetic.openings import paint_eye, paint_lashes, paint_mouth
 from shards.synthetic.rasterise import fill_attributes
 
 ATLAS_SIZE = 512
@@ -98,11 +100,18 @@ def above_hairline(position_D: Float32, look: Look) -> Float32:
     x, y, z = np.moveaxis(position_D, -1, 0)
     angle = np.abs(np.arctan2(x, z - HEAD_CENTRE_Z))
     lifted = np.array(HAIRLINE_Y) + look.hairline_lift
+    lifted = lifted + look.receding * np.array([0.3, 1.0, 1.0, 0.5, 0.1, 0, 0, 0, 0])
     if look.bald:
         lifted = lifted + np.array([1.5, 1.5, 1.2, 0.9, 0.9, 0.7, 0.6, 0.5, 0.4])
     above = (y - np.interp(angle, HAIRLINE_ANGLE, lifted)).astype(np.float32)
     beside_ear = (np.abs(x) > 0.74) & (y < 0.08) & (y > -0.6) & (z > -1.35)
     return np.asarray(np.where(beside_ear, -1.0, above), dtype=np.float32)
+
+
+@cache
+def _crease(name: str) -> Float32:
+    atlas = load_atlas()
+    return crease_map(atlas.position_SSD, atlas.part_SS == load_head().part_names.index("head"), name)
 
 
 def paint_atlas(look: Look) -> NDArray[np.uint8]:
@@ -117,17 +126,12 @@ def paint_atlas(look: Look) -> NDArray[np.uint8]:
     neckline = look.neckline + 0.45 * np.minimum(np.abs(x), 0.9) - 0.35 * (z + 0.6)
     dressed = parts["cloth"] & (y < neckline)
     colour[dressed] = np.array(look.cloth) * (1 + 0.08 * fine[dressed] + 0.06 * streaks[dressed])[:, None]
-    deep = smooth_step(-0.35, 0.2, z)
-    colour[parts["mouth"]] = (np.array((150, 62, 58)) * (0.12 + 0.75 * deep[..., None]))[parts["mouth"]]
-    colour[parts["tongue"]] = (np.array((186, 92, 88)) * (0.25 + 0.7 * deep[..., None]))[parts["tongue"]]
-    teeth = parts["upper_teeth"] | parts["lower_teeth"]
-    colour[teeth] = (np.array((232, 224, 206)) * (0.3 + 0.7 * deep[..., None]))[teeth]
-    for name in ("socket_left", "socket_right"):
-        colour[parts[name]] = np.array(look.skin) * (0.72, 0.5, 0.46)
+    paint_mouth(colour, atlas.position_SSD, parts, look)
     for side in ("left", "right"):
-        _paint_eye(
-            colour, atlas, parts[f"eye_{side}"], head.vertices_VD[head.vertices_of(f"eye_{side}")], look, fine
-        )
+        colour[parts[f"socket_{side}"]] = np.array(look.skin) * (0.72, 0.5, 0.46)
+        ball = head.vertices_VD[head.vertices_of(f"eye_{side}")]
+        paint_eye(colour, atlas.position_SSD, parts[f"eye_{side}"], ball, look, fine)
+    paint_lashes(colour, parts["lashes"], look)
     return np.asarray(np.clip(colour, 0, 255).astype(np.uint8))
 
 
@@ -167,6 +171,10 @@ def _paint_skin(
             skin * (0.72, 0.6, 0.52),
             spots * look.freckles * np.exp(-(((y + 0.25) / 0.3) ** 2)).astype(np.float32),
         )
+    uneven = np.clip(0.75 + 0.35 * coarse, 0.1, 1.2)
+    for name, strength in crease_strength(look.age, look.crease_depth).items():
+        if strength:
+            _blend(colour, skin * (0.62, 0.5, 0.46), 0.42 * np.float32(strength) * _crease(name) * uneven)
     lip = skin * np.array((0.88, 0.52, 0.52), dtype=np.float32) + np.array((22, 0, 6), dtype=np.float32)
     _blend(colour, lip, atlas.lips_SS * np.float32(look.lips_colour))
     lid = smooth_step(0.07, 0.02, atlas.lid_margin_SS) * (y > -0.02)
@@ -191,7 +199,7 @@ def _paint_hair(colour: Float32, atlas: Atlas, look: Look, fine: Float32, streak
     ends = smooth_step(0.08, 0.13, side) * smooth_step(0.60, 0.53, side)
     brow = smooth_step(1.35, 0.6, lift / width + 0.18 * fine) * ends * (z > -0.3) * skin_part
     _blend(colour, strands * 0.8, brow * np.float32(look.brow_strength))
-    if look.beard:
+    if look.beard or look.stubble:
         jaw = smooth_step(-0.55, -0.78, y - 0.55 * np.maximum(side - 0.25, 0))
         round_mouth = smooth_step(0.3, 0.22, side) * smooth_step(-0.49, -0.53, y)
         above_neck = smooth_step(-1.25, -1.1, y) * smooth_step(
@@ -200,33 +208,10 @@ def _paint_hair(colour: Float32, atlas: Atlas, look: Look, fine: Float32, streak
         beard = (
             np.maximum(jaw, round_mouth) * above_neck * (1 - np.clip(atlas.lips_SS * 1.4, 0, 1)) * skin_part
         )
-        _blend(
-            colour,
-            strands * 0.85,
-            (beard * look.beard * (0.8 + 0.25 * fine)).clip(0, 0.95).astype(np.float32),
-        )
+        # Stubble is single hairs: it follows the finest noise; a beard covers.
+        full = (look.beard * (0.8 + 0.25 * fine)).clip(0, 0.95)
+        dots = (look.stubble * (0.45 + 0.5 * fine)).clip(0, 0.8)
+        _blend(colour, strands * 0.85, (beard * np.maximum(full, dots)).astype(np.float32))
     above = above_hairline(atlas.position_SSD, look) + 0.03 * streaks
     amount = smooth_step(-0.03, 0.05, above) * (1 - smooth_step(0.2, 0.6, atlas.ears_SS)) * skin_part
     _blend(colour, strands, (amount * (1.0 if not look.bald else 0.8)).astype(np.float32))
-
-
-def _paint_eye(
-    colour: Float32, atlas: Atlas, eye: NDArray[np.bool_], ball_VD: Float32, look: Look, fine: Float32
-) -> None:
-    centre = (ball_VD.min(axis=0) + ball_VD.max(axis=0)) / 2
-    offset = atlas.position_SSD[eye] - centre
-    radius = np.hypot(offset[:, 0], offset[:, 1])
-    front = offset[:, 2] > 0
-    noise = fine[eye]
-    paint = np.array((226, 220, 214), np.float32) * (1 + 0.015 * noise)[:, None]
-    iris = np.array(look.iris, np.float32) * (1.1 + 0.15 * noise)[:, None] * (0.75 + 6.0 * radius[:, None])
-    for amount, target in (
-        (smooth_step(0.068, 0.062, radius), iris),
-        (
-            smooth_step(0.052, 0.066, radius) * smooth_step(0.072, 0.066, radius) * 0.7,
-            np.array((24, 18, 16), np.float32),
-        ),
-        (smooth_step(0.030, 0.025, radius), np.array((10, 8, 8), np.float32)),
-    ):
-        paint += (amount * front)[:, None] * (target - paint)
-    colour[eye] = paint

@@ -10,10 +10,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.synthetic.appearance import above_hairline, paint_atlas, smooth_step
+from shards.synthetic.ageing import sag
+from shards.synthetic.appearance import ATLAS_SIZE, above_hairline, paint_atlas, smooth_step
+from shards.synthetic.geometry import vertex_normals
+from shards.synthetic.glasses import Lenses, lenses_of
+from shards.synthetic.hair import PAINTED_STYLES
 from shards.synthetic.head import load_head
 from shards.synthetic.look import Look, draw_look
-from shards.synthetic.rasterise import vertex_normals
+from shards.synthetic.pieces import Worn, wear
+from shards.synthetic.wardrobe import Wardrobe, draw_wardrobe, paint_strip, wardrobe_pieces
 
 # Few shapes at moderate strength: many make heads that nobody has, and lids that do not meet in a blink.
 SHAPES_VARIED, SHAPE_STRENGTH = 16, 0.45
@@ -22,17 +27,26 @@ SHAPE_LIMITS = {
     "eyebrows-trans-forward": 0.3, "nose-point-down": 0.3, "nose-scale-depth": 0.4, "eye-trans": 0.5,
     "eye-height": 0.35, "eye-scale": 0.6, "ear-wing": 0.4,
 }  # fmt: skip
+# Painted hair under a shell or a cap must not push through it.
+HIDDEN_HAIR_VOLUME = 0.03
 RACES, SEXES, WEIGHTS = ("african", "asian", "caucasian"), ("female", "male"), ("min", "max")
 
 
 @dataclass(frozen=True)
 class Person:
-    """`neutral_VD` in decimetres (origin between the eyes), `atlas_SSC` uint8 RGB, and the look."""
+    """Shape, paint and what is worn.
+
+    `neutral_VD` in decimetres (origin between the eyes); `atlas_HWC` uint8 RGB: the square atlas of the
+    head and below it the strip for what is worn.
+    """
 
     seed: int
     neutral_VD: NDArray[np.float32]
-    atlas_SSC: NDArray[np.uint8]
+    atlas_HWC: NDArray[np.uint8]
     look: Look
+    wardrobe: Wardrobe
+    worn: Worn
+    lenses: Lenses | None
 
 
 def stable_seed(*parts: object) -> int:
@@ -56,11 +70,18 @@ def make_person(seed: int) -> Person:
     skin = np.zeros(len(vertices), bool)
     skin[head.vertices_of("head")] = True
     # Hair grows thicker over a few centimetres from its line, or the forehead ends in a step.
-    thickness = (
-        smooth_step(0.0, 0.3, above_hairline(head.vertices_VD, look)) * skin * (0.1 if look.bald else 1.0)
-    )
-    vertices += (thickness * np.float32(look.hair_volume))[:, None] * normals
-    return Person(seed, vertices, paint_atlas(look), look)
+    wardrobe = draw_wardrobe(random, look, female)
+    thickness = smooth_step(0.0, 0.3, above_hairline(head.vertices_VD, look)) * skin
+    volume = look.hair_volume * (0.1 if look.bald else 1.0)
+    if wardrobe.headwear or wardrobe.hair not in PAINTED_STYLES:
+        volume = min(volume, HIDDEN_HAIR_VOLUME)
+    bare = vertices.copy()
+    vertices += (thickness * np.float32(volume))[:, None] * normals
+    sag(vertices, look.age)
+    worn = wear(wardrobe_pieces(wardrobe, random), head, bare, ATLAS_SIZE)
+    atlas = np.concatenate([paint_atlas(look), paint_strip(wardrobe, look, random, ATLAS_SIZE)])
+    lenses = lenses_of(wardrobe.glasses, head, bare) if wardrobe.glasses else None
+    return Person(seed, vertices, atlas, look, wardrobe, worn, lenses)
 
 
 def _shape_weights(random: np.random.Generator, names: tuple[str, ...], female: float) -> NDArray[np.float64]:

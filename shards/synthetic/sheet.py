@@ -12,7 +12,7 @@ from shards.synthetic.generate import person_seed
 from shards.synthetic.head import load_head
 from shards.synthetic.person import make_person, stable_seed
 from shards.synthetic.render import Renderer
-from shards.synthetic.scene import draw_scene
+from shards.synthetic.scene import draw_scene, plain
 
 SHEET_INTENSITIES = (0.0, 2.0, 5.0)
 TILE_PIXELS, LABEL_PIXELS, FACE_SHARE = 160, 56, 0.86
@@ -46,7 +46,7 @@ def contact_sheet(
     for index in range(people):
         scene = draw_scene(np.random.default_rng(stable_seed("sheet", seed, index)), 1, 1.0, tile_pixels)
         scene = replace(
-            scene, face_height=FACE_SHARE, centre_y=0.46
+            plain(scene), face_height=FACE_SHARE, centre_y=0.46
         )  # nearer than a video, so that a face fills its tile
         renderer = Renderer(make_person(person_seed("disfa", seed, index)), scene, tile_pixels)
         for intensity in SHEET_INTENSITIES:

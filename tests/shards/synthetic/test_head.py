@@ -4,6 +4,7 @@ from importlib import resources
 
 import numpy as np
 
+from shards.synthetic.correctives import MIDDLE, SIDED
 from shards.synthetic.head import load_head
 
 DATA = resources.files("shards.synthetic").joinpath("data")
@@ -26,7 +27,7 @@ def test_licence_travels_with_the_data() -> None:
 
 def test_head_is_consistent() -> None:
     head = load_head()
-    assert len(head.expressions.names) == 52
+    assert len(head.expressions.names) == 52 + len(MIDDLE) + 2 * len(SIDED)
     assert head.triangles_T3.max() == len(head.vertices_VD) - 1
     assert head.texture_triangles_T3.max() == len(head.texture_U2) - 1
     assert head.texture_U2.min() >= 0

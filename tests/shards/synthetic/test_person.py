@@ -10,7 +10,9 @@ def test_person_is_a_function_of_the_seed() -> None:
     make_person.cache_clear()
     again = make_person(7)
     np.testing.assert_array_equal(first.neutral_VD, again.neutral_VD)
-    np.testing.assert_array_equal(first.atlas_SSC, again.atlas_SSC)
+    np.testing.assert_array_equal(first.worn.vertices_VD, again.worn.vertices_VD)
+    assert first.wardrobe == again.wardrobe
+    np.testing.assert_array_equal(first.atlas_HWC, again.atlas_HWC)
 
 
 def test_people_differ_in_shape_and_colour() -> None:

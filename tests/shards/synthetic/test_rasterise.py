@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shards.synthetic.rasterise import fill_triangles, relief, vertex_normals
+from shards.synthetic.rasterise import fill_glass, fill_triangles
 
 SIZE = 24
 
@@ -67,14 +67,12 @@ def test_light_is_interpolated_and_clipped() -> None:
     assert bright[0, 10].tolist() == [255, 255, 255]
 
 
-def test_normals_areas_and_relief_of_a_pyramid() -> None:
-    vertices = np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0], [0, 0, 0.5]], np.float32)
-    triangles = np.array([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]], np.int32)
-    normals, area = np.zeros_like(vertices), np.zeros(5, np.float32)
-    vertex_normals(vertices, triangles, normals, area)
-    np.testing.assert_allclose(normals[4], [0, 0, 1], atol=1e-6)
-    assert area[4] == pytest.approx(4 * np.sqrt(1.5), rel=1e-5)
-    edges = np.array([[0, 4], [1, 4], [2, 4], [3, 4]], np.int32)
-    depth = np.zeros(5, np.float32)
-    relief(vertices, normals, edges, np.ones(5, np.float32), depth)
-    assert depth[4] == pytest.approx(-2.0, rel=1e-5)
+def test_glass_lets_light_through_and_adds_its_own_only_where_nothing_is_before_it() -> None:
+    screen = np.array([[0, 0, -5], [0, 24, -5], [24, 0, -5]], np.float32)
+    image, depth = np.full((SIZE, SIZE, 3), 100, np.uint8), np.full((SIZE, SIZE), -9.0, np.float32)
+    depth[:3] = -1.0
+    fill_glass(screen, np.array([[0, 1, 2]], np.int32), np.full(3, 30, np.float32), 0.5, depth, image)
+    assert image[2, 2].tolist() == [100, 100, 100]
+    np.testing.assert_allclose(image[5, 5], 80, atol=1)
+    assert image[23, 23].tolist() == [100, 100, 100]
+    assert depth[5, 5] == -9.0

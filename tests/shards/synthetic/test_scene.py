@@ -1,6 +1,6 @@
 import numpy as np
 
-from shards.synthetic.scene import draw_background, draw_scene, smooth_motion
+from shards.synthetic.scene import NO_SHADOW, draw_background, draw_scene, plain, smooth_motion
 
 
 def test_scene_is_a_function_of_its_generator() -> None:
@@ -15,6 +15,14 @@ def test_head_turns_slowly_and_stays_in_view() -> None:
     assert (np.abs(scene.rotation_TD) <= (0.3, 0.5, 0.22)).all()
     assert np.abs(np.diff(scene.rotation_TD, axis=0)).max() < 0.05
     assert scene.rotation_TD.std(axis=0).min() > 0.01
+
+
+def test_plain_scene_keeps_light_and_place_and_loses_the_rest() -> None:
+    scenes = [draw_scene(np.random.default_rng(seed), 20, 25, 64) for seed in range(30)]
+    assert 0 < sum(scene.shadow != NO_SHADOW for scene in scenes) < 25
+    assert 0 < sum(scene.occluder is not None for scene in scenes) < 25
+    assert all(plain(scene).occluder is None and plain(scene).shadow == NO_SHADOW for scene in scenes)
+    assert all(plain(scene).light_D is scene.light_D for scene in scenes)
 
 
 def test_motion_has_the_asked_spread() -> None:
