@@ -66,6 +66,11 @@ class Sources:
         return [result for _, result in self.jobs]
 
     @property
+    def aus(self) -> set[int]:
+        """Of all jobs."""
+        return {au for result in self.results for au in result["aus"]}
+
+    @property
     def generated(self) -> bool:
         return any(result["data"]["generated"] for result in self.results)
 
@@ -82,7 +87,7 @@ def make_sections(
     run = open_pretrain_run(sources.pretrain_url) if sources.pretrain_url else None
     labelled = load_tracks(sources.labelled_url) if sources.labelled_url else None
     unlabelled = load_tracks(sources.unlabelled_url) if sources.unlabelled_url else None
-    alike = look_alikes() if sources.generated else LookAlikes()
+    alike = look_alikes(sources.aus) if sources.generated else LookAlikes()
     clip = _read_clip(sources, labelled)
     measured = _measured(sources, run, labelled, unlabelled)
     claims = [*score_claims(tables), *measured_claims(measured.neighbours, measured.identity)]

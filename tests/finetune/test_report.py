@@ -66,10 +66,10 @@ def test_real_people_are_not_called_generated(jobs, tmp_path):
 
 
 def test_aus_that_look_alike_are_named_and_not_claimed(jobs, tmp_path, monkeypatch):
-    monkeypatch.setattr("finetune.sections.look_alikes", lambda: LookAlikes(((1, 12),)))
+    monkeypatch.setattr("finetune.sections.look_alikes", lambda aus: LookAlikes(((1, 12),)))
     main([*map(str, jobs), "--out", str(tmp_path / "r.html")])
     page = (tmp_path / "r.html").read_text()
-    assert "nothing is claimed of them singly: AU1 and AU12." in page
+    assert "these AUs look alike: AU1 and AU12." in page
     assert "AU2: pretraining raises the AUC" in page
     assert "AU1: pretraining" not in page
 
