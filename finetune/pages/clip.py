@@ -57,11 +57,23 @@ def clip_section(found: ClipResult, source: str, thresholds: Mapping[int, float]
     return Section("clip", "The registered models on a real clip", parts)
 
 
+def _line(track: AuTrack) -> Line:
+    """The values over time, interrupted where frames without the face lie between."""
+    times, values = track.time_seconds_T[:1], track.value_T[:1]
+    for place in range(1, len(track.value_T)):
+        if track.frame_T[place] > track.frame_T[place - 1] + 1:
+            times.append(track.time_seconds_T[place])
+            values.append(float("nan"))
+        times.append(track.time_seconds_T[place])
+        values.append(track.value_T[place])
+    return Line(f"AU{track.au}", times, values, ONE)
+
+
 def _au(found: ClipResult, track: AuTrack, threshold: float | None, highest: float) -> str:
     peak, decides = track.peak, threshold is not None and track.kind == "probability"
     levels = [Level("", float(threshold or 0))] if decides else []
     chart = line_chart(
-        [Line("value", track.time_seconds_T, track.value_T, ONE)],
+        [_line(track)],
         f"AU{track.au} over time",
         "seconds",
         levels=levels,

@@ -38,13 +38,12 @@ def _table(entries: Sequence[Mapping[str, Any]]) -> str:
         cells = [
             str(entry["stage"]),
             f"{entry['seconds']:.1f}",
+            *([f"{float(entry.get('peak_bytes', 0.0)) / 1e9:.1f} GB"] if with_memory else []),
             f"{rate:,.0f} {unit}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):,.1f} s each",
             f"{entry['count']:,.0f} {unit}",
         ]
-        if with_memory:
-            cells.append(f"{float(entry.get('peak_bytes', 0.0)) / 1e9:.1f} GB")
         rows.append([escape(cell) for cell in cells])
-    head = ["stage", "seconds", "rate", "amount", *(["peak memory"] if with_memory else [])]
+    head = ["stage", "seconds", *(["peak memory"] if with_memory else []), "rate", "amount"]
     return table(head, rows)
 
 

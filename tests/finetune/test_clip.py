@@ -1,3 +1,5 @@
+import re
+
 import pandas as pd
 import pytest
 import simplejpeg
@@ -52,6 +54,16 @@ def test_skipped_frames_and_other_faces_are_counted(tables, face_video, real_rec
     found = read_clip(face_video, tables, real_recipe, shown=1)
     assert (found.faces, found.frames_with_face) == (2, 20)
     assert "10 frames without it were skipped" in clip_section(found, "", {}, generated=True).html
+
+
+def test_the_line_is_interrupted_where_the_face_is_away(tables, face_video, real_recipe):
+    for file in tables:
+        table = pd.read_csv(file)
+        table[(table["frame_number"] < 8) | (table["frame_number"] > 20)].to_csv(file, index=False)
+    found = read_clip(face_video, tables, real_recipe, shown=1)
+    html = clip_section(found, "", {}, generated=True).html
+    lengths = [len(points.split()) for points in re.findall(r"<polyline points='(.*?)'", html)]
+    assert lengths == [8, 9, 8, 9]
 
 
 def test_a_video_without_a_face_is_a_section_too(tables, blank_video, real_recipe):
