@@ -10,6 +10,8 @@ from finetune.neighbours import gain, interval_over_people
 from finetune.studies import NeighbourStudy
 from pretrain.metrics.people import Interval, percentile_interval
 
+LEAST_PEOPLE = 5
+"""Who must show an AU: resampled from fewer people, an interval is narrower than what it stands for."""
 Verdict = Literal["shown", "against", "not shown"]
 SCORE_NAMES = {"f1": "F1", "auc": "AUC", "icc": "ICC", "mae": "mean absolute error"}
 TASK_NAMES = {"aunce": "AU detection", "intensity": "AU intensity"}
@@ -74,14 +76,17 @@ def score_claims(tables: Iterable[Mapping[str, Any]]) -> list[Claim]:
 
 
 def au_claims(scored: Mapping[str, Any], name: str, left_out: Iterable[int]) -> list[Claim]:
-    """Pretrained against random weights for each AU by the score `name`; `left_out` AUs make no claim."""
+    """Pretrained against random weights for each AU by the score `name`.
+
+    `left_out` AUs make no claim, nor those that fewer than LEAST_PEOPLE tested people show.
+    """
     arms = scored["scores"][name]["arms"]
     if len(arms) < 2:
         return []
     first, second = arms["pretrained"], arms["random"]
     claims = []
     for index, au in enumerate(scored["aus"]):
-        if au in set(left_out):
+        if au in set(left_out) or scored["people_showing"][index] < LEAST_PEOPLE:
             continue
         interval = percentile_interval(first.draws_RA[:, index] - second.draws_RA[:, index])
         value = float(first.value_A[index] - second.value_A[index])

@@ -107,7 +107,19 @@ def task_table(arms: list[Arm]) -> dict[str, Any]:
         "scores": scores,
         "baseline": BASELINES[task],
         "unseen": unseen_aus(arms[0]),
+        "people_showing": people_showing(arms[0]),
     }
+
+
+def people_showing(arm: Arm) -> list[int]:
+    """How many tested people show each AU; empty for intensity."""
+    if arm.task == "intensity":
+        return []
+    sums_of = {result["protocol"]["fold"]: result["per_person"] for result in arm.results}
+    positive_PA = np.concatenate(
+        [np.add(sums["true_positive_PA"], sums["false_negative_PA"]) for sums in sums_of.values()]
+    )
+    return [int(count) for count in (positive_PA > 0).sum(axis=0)]
 
 
 def unseen_aus(arm: Arm) -> str:

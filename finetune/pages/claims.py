@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from finetune.claims import Claim
+from finetune.claims import LEAST_PEOPLE, Claim
 from finetune.pages.markup import Section, paragraph
 
 KINDS = {
@@ -32,10 +32,11 @@ def claims_section(
         ),
         _items(claims),
     ]
+    parts.append("<h3>Single AUs, by AUC, pretrained against random weights</h3>")
+    parts.append(paragraph(f"Only AUs that at least {LEAST_PEOPLE} tested people show.", "faint"))
     if of_aus:
         told = [claim for claim in of_aus if claim.verdict != "not shown"]
         rest = ", ".join(claim.statement.split(":")[0] for claim in of_aus if claim.verdict == "not shown")
-        parts.append("<h3>Single AUs, by AUC, pretrained against random weights</h3>")
         if told:
             parts.append(_items(told))
         if rest:

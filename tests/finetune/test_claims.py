@@ -49,6 +49,12 @@ def test_aus_that_look_alike_make_no_claim(scored):
     assert {claim.verdict for claim in claims} == {"shown"}
 
 
+def test_aus_of_few_people_make_no_claim(scored):
+    assert scored["people_showing"] == [9, 9, 9]
+    few = {**scored, "people_showing": [4, 5, 9]}
+    assert [claim.statement.split(":")[0] for claim in au_claims(few, "auc", ())] == ["AU12", "AU2"]
+
+
 def test_one_arm_alone_compares_with_the_baseline_only(make_result):
     results = [make_result("random")]
     table = next(task_table(arms) for arms in make_arms(results).values())
