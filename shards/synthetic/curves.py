@@ -41,7 +41,7 @@ EVERYDAY = tuple(
 BLINKS_PER_MINUTE = 16.0
 # A dropped jaw, a raised upper lip and a wrinkled nose part the lips of this head: AU 25 is never lower than
 # this share of them. The shares were measured: as much of the mouth's inside shows as with that AU 25 alone.
-PARTED_BY: Mapping[int, float] = {26: 0.8, 10: 0.5, 9: 0.2}
+PARTED_BY: Mapping[int, float] = {26: 0.8, 10: 0.65, 9: 0.23}
 
 
 def perform(
