@@ -72,6 +72,7 @@ def save_model(folder: Path, model: AuDetector | IntensityRegressor, facts: dict
             "model_type": config.model_type,
             "settings": config.settings,
             "precision": config.precision,
+            "pool": config.pool,
             "image_size": config.image_size,
         },
         "recipe_digest": CropRecipe(**facts["recipe"]).digest,

@@ -58,7 +58,7 @@ class AuDetector(nn.Module):
     def __init__(self, encoder: FrameEncoder, num_aus: int, width: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.shared = LinearBlock(encoder.dim, width, 1)
+        self.shared = LinearBlock(encoder.token_dim, width, 1)
         self.per_au = LinearBlock(width, width, num_aus)
         self.classifier_AV = nn.Parameter(torch.zeros(num_aus, width))
         self.bias_A = nn.Parameter(torch.zeros(num_aus))

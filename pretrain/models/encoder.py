@@ -55,6 +55,10 @@ class EncoderConfig:
     """What the backbone computes in; weights and features keep theirs. bfloat16 pays on GPUs, and on CPUs
     with instructions for it (AMX, AVX512_BF16)."""
 
+    pool: Literal["mean", "grid"] = "mean"
+    """What a frame's vector is: the backbone's own pooled output, or all places of its last map in order.
+    Faces are aligned, so that the place says which part of the face moves; a mean forgets it."""
+
     def __post_init__(self) -> None:
         if self.image_size < 1:
             raise ValueError(f"encoder.image_size must be at least 1, found {self.image_size}")
@@ -103,9 +107,10 @@ class FrameEncoder(nn.Module):
         self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         sizes = getattr(backbone_config, "hidden_sizes", None)
-        self.dim = int(sizes[-1] if sizes else backbone_config.hidden_size)
+        self.token_dim = int(sizes[-1] if sizes else backbone_config.hidden_size)
         patch = getattr(backbone_config, "patch_size", 1)
         self._most_places = (config.image_size // patch) ** 2
+        self.dim = self.token_dim * (self._count_places() if config.pool == "grid" else 1)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -123,8 +128,20 @@ class FrameEncoder(nn.Module):
         # Class and register tokens come first.
         tokens_NSD = (last.flatten(2).transpose(1, 2) if last.dim() == 4 else last)[:, -self._most_places :]
         pooled = getattr(output, "pooler_output", None)
-        pooled_ND = tokens_NSD.mean(dim=1) if pooled is None else pooled.flatten(1).to(last.dtype)
+        if self.config.pool == "grid":
+            pooled_ND = tokens_NSD.flatten(1)
+        else:
+            pooled_ND = tokens_NSD.mean(dim=1) if pooled is None else pooled.flatten(1).to(last.dtype)
         return FrameFeatures(pooled_ND, tokens_NSD)
+
+    def _count_places(self) -> int:
+        """Places of the last map, which only the backbone itself knows."""
+        size = self.config.image_size
+        training = self.backbone.training
+        with torch.no_grad():
+            last = self.backbone.eval()(pixel_values=torch.zeros(1, 3, size, size)).last_hidden_state
+        self.backbone.train(training)
+        return int(last[0, 0].numel() if last.dim() == 4 else min(last.shape[1], self._most_places))
 
 
 def save_encoder(encoder: FrameEncoder, folder: Path, facts: dict[str, Any]) -> None:
@@ -134,7 +151,7 @@ def save_encoder(encoder: FrameEncoder, folder: Path, facts: dict[str, Any]) -> 
     """
     encoder.backbone.save_pretrained(folder, safe_serialization=True)
     content = {**facts, "image_size": encoder.config.image_size, "model_type": encoder.config.model_type}
-    content |= {"settings": encoder.config.settings, "precision": encoder.config.precision}
+    content |= {name: getattr(encoder.config, name) for name in ("settings", "precision", "pool")}
     (folder / FACTS_NAME).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
@@ -148,7 +165,7 @@ def load_encoder(folder: Path) -> tuple[FrameEncoder, dict[str, Any]]:
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no exported encoder: {FACTS_NAME} is missing")
     facts = json.loads(path.read_text())
-    names = ("model_type", "settings", "image_size", "precision")
+    names = ("model_type", "settings", "image_size", "precision", "pool")
     encoder = FrameEncoder(EncoderConfig(**{name: facts[name] for name in names}))
     encoder.backbone = AutoModel.from_pretrained(folder, use_safetensors=True)
     return encoder.to(encoder.dtype).eval(), facts

@@ -148,3 +148,13 @@ def test_bfloat16_gives_nearly_the_same_features_in_the_frames_precision(config)
         assert found.dtype == torch.float32
         assert (found - wanted).norm() < 0.05 * wanted.norm()
         assert not torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize(("config", "places"), PLACES, ids=[config.model_type for config, _ in PLACES])
+def test_a_grid_keeps_every_place_and_survives_the_export(config, places, tmp_path):
+    encoder = built(replace(config, pool="grid"))
+    pooled_ND, tokens_NSD = encoder(frames())
+    assert (encoder.dim, encoder.token_dim) == (16 * places, 16)
+    assert torch.equal(pooled_ND, tokens_NSD.flatten(1))
+    save_encoder(encoder, tmp_path, {})
+    torch.testing.assert_close(load_encoder(tmp_path)[0](frames()).pooled_ND, pooled_ND)
