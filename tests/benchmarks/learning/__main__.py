@@ -1,0 +1,143 @@
+"""`python -m tests.benchmarks.learning`: what pretraining gives on generated faces, as a dated result file.
+
+Every encoder is made once and kept below the run folder; the same command goes on where it was stopped.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from finetune.sampled import SampledFrames
+from pretrain.config import Request, load
+from pretrain.models.encoder import FrameEncoder
+from pretrain.train import PretrainConfig
+from tests.benchmarks.learning.features import (
+    Floats,
+    PixelComponents,
+    encoder_features,
+    exported,
+    random_encoder,
+    supervised_encoder,
+)
+from tests.benchmarks.learning.methods import CONFIG, Method, chosen
+from tests.benchmarks.learning.result import write_result
+from tests.benchmarks.learning.sets import (
+    GROUPS,
+    LabelledFrames,
+    Size,
+    labelled_frames,
+    make_sets,
+    people_frames,
+    run,
+    unlabelled_url,
+)
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.learning", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--run", type=Path, default=Path("runs/learning"), help="folder (%(default)s)")
+    parser.add_argument("--methods", nargs="*", default=[], help="rows, all by default")
+    parser.add_argument("--seeds", type=int, default=3, help="(%(default)s)")
+    parser.add_argument("--steps", type=int, default=1000, help="of every encoder (%(default)s)")
+    parser.add_argument("--people", type=int, default=Size.people, help="unlabelled (%(default)s)")
+    parser.add_argument(
+        "--labelled-people", type=int, default=Size.labelled_people, help="per labelled set (%(default)s)"
+    )
+    parser.add_argument("--seconds", type=float, default=Size.seconds, help="of a video (%(default)s)")
+    parser.add_argument("--data-seed", type=int, default=Size.seed, help="of all faces (%(default)s)")
+    parser.add_argument("--words", nargs="*", default=[], help="key=value for every pretraining")
+    parser.add_argument("--out", type=Path, default=Path("tests/benchmarks/results"), help="(%(default)s)")
+    parser.add_argument("--one", help=argparse.SUPPRESS)  # a single encoder, in a process of its own
+    given = parser.parse_args(arguments)
+    size = Size(given.people, given.seconds, labelled_people=given.labelled_people, seed=given.data_seed)
+    folder: Path = given.run.absolute()
+    if given.one:
+        name, seed = given.one.rsplit("-", 1)
+        make_features(folder, size, chosen([name])[0], int(seed), given.steps, given.words)
+        return
+    make_sets(folder, size)
+    methods = chosen(given.methods)
+    units = [f"{method.name}-{seed}" for seed in range(given.seeds) for method in methods]
+    waiting = [unit for unit in units if not features_file(folder, unit).exists()]
+    # A thread per core: two encoders at a time are faster than one on two threads.
+    workers = max(1, len(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(workers) as pool:
+        for number, unit in enumerate(pool.map(lambda unit: _one(arguments, unit), waiting), start=1):
+            sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {unit} done, {number} of {len(waiting)}\n")
+    write_result(folder, size, methods, given.seeds, given.steps, given.words, given.out)
+
+
+def _one(arguments: list[str], unit: str) -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    words = [sys.executable, "-m", "tests.benchmarks.learning", *arguments, "--one", unit]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{unit} ended with {done.returncode}: {done.stderr[-2000:]}")
+    return unit
+
+
+def features_file(folder: Path, unit: str) -> Path:
+    """Where a unit's features lie once it is done."""
+    return folder / "features" / f"{unit}.npz"
+
+
+def make_features(folder: Path, size: Size, method: Method, seed: int, steps: int, words: list[str]) -> None:
+    """Make one encoder and keep what it says of all frames that are scored."""
+    torch.set_num_threads(1)
+    groups = {group: labelled_frames(folder, size, group) for group in GROUPS}
+    people = people_frames(folder)
+    features_of: Callable[[SampledFrames], Floats] = (
+        PixelComponents(people)
+        if method.name == "pixels"
+        else partial(encoder_features, _encoder(folder, method, seed, steps, words, groups["train"], people))
+    )
+    found = {
+        group: np.concatenate([features_of(part) for part in labelled.frames])
+        for group, labelled in groups.items()
+    }
+    found["people"] = features_of(people)
+    file = features_file(folder, f"{method.name}-{seed}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".partial.npz")
+    stored: dict[str, Any] = {name: value.astype(np.float32) for name, value in found.items()}
+    np.savez(unfinished, **stored)
+    unfinished.replace(file)
+
+
+def _encoder(
+    folder: Path,
+    method: Method,
+    seed: int,
+    steps: int,
+    words: list[str],
+    train: LabelledFrames,
+    people: SampledFrames,
+) -> FrameEncoder:
+    target = folder / "encoders" / f"{method.name}-{seed}"
+    common = (
+        *(f"data.url={unlabelled_url(folder)}", f"run.url={target}"),
+        *(f"run.seed={seed}", f"run.steps={steps}", *words),
+    )
+    if method.is_pretrained:
+        run(CONFIG, *common, *method.words, module="pretrain")
+        return exported(target)
+    config = load(PretrainConfig, Request((Path(CONFIG),), common, print_only=False)).encoder
+    if method.name == "random":
+        return random_encoder(config, people, seed)
+    return supervised_encoder(config, train, steps, seed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

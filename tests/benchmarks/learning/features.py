@@ -1,0 +1,93 @@
+"""Features of every row of the table: from an exported encoder, random weights, labels, or pixels.
+
+Axes: F frames, D features, N images of a batch, A AUs.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from finetune.sampled import SampledFrames, encode_frames
+from pretrain.augment import AugmentConfig, augment
+from pretrain.models.encoder import EncoderConfig, FrameEncoder, load_encoder
+from pretrain.optim import OptimConfig, build_optimizer, learning_rate_at
+from tests.benchmarks.learning.sets import LabelledFrames
+
+CALIBRATION_BATCHES, BATCH = 20, 182
+COMPONENTS = 192
+Floats = NDArray[np.float64]
+
+
+def encoder_features(encoder: FrameEncoder, frames: SampledFrames) -> Floats:
+    """What a frozen encoder says of frames."""
+    return encode_frames(lambda x: encoder(x).pooled_ND, frames, encoder.config.image_size)
+
+
+def exported(folder: Path) -> FrameEncoder:
+    """The encoder that pretraining exported below its run folder."""
+    return load_encoder(folder / "encoder")[0]
+
+
+def random_encoder(config: EncoderConfig, frames: SampledFrames, seed: int) -> FrameEncoder:
+    """Random weights; batch normalisation gets the statistics of real frames, or features would be noise."""
+    torch.manual_seed(seed)
+    encoder = FrameEncoder(config)
+    for layer in encoder.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = None  # a plain average
+    rng = np.random.default_rng(seed)
+    with torch.no_grad():
+        for _ in range(CALIBRATION_BATCHES):
+            encoder(_images(frames.pixels_FHWC, rng, config.image_size, AugmentConfig())[0])
+    return encoder.eval()
+
+
+def supervised_encoder(config: EncoderConfig, train: LabelledFrames, steps: int, seed: int) -> FrameEncoder:
+    """Trained end to end on all labels of the probe's training people, with the budget of pretraining."""
+    torch.manual_seed(seed)
+    encoder = FrameEncoder(config)
+    model = nn.ModuleDict({"encoder": encoder, "head": nn.Linear(encoder.dim, train.label_FA.shape[1])})
+    pixels_FHWC = np.concatenate([part.pixels_FHWC for part in train.frames])
+    target_FA = torch.from_numpy(train.label_FA.astype(np.float32))
+    optim, rng = OptimConfig(), np.random.default_rng(seed)
+    optimizer = build_optimizer(model.named_parameters(), optim)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, steps, optim)
+        images_NCHW, place_N = _images(pixels_FHWC, rng, config.image_size, AugmentConfig())
+        loss = F.mse_loss(model["head"](encoder(images_NCHW).pooled_ND), target_FA[place_N])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), optim.clip_norm)
+        optimizer.step()
+    return encoder.eval()
+
+
+def _images(
+    pixels_FHWC: NDArray[np.uint8], rng: np.random.Generator, size: int, config: AugmentConfig
+) -> tuple[torch.Tensor, NDArray[np.int64]]:
+    place_N = rng.integers(len(pixels_FHWC), size=BATCH)
+    seed_N = rng.integers(0, 2**62, BATCH)
+    frames_N1HWC = torch.from_numpy(pixels_FHWC[place_N, None])
+    return augment(frames_N1HWC, seed_N, 0, size, config)[:, 0], place_N
+
+
+class PixelComponents:
+    """Principal components of small grey frames, learned on the unlabelled people."""
+
+    def __init__(self, frames: SampledFrames, size: int = 32) -> None:
+        self.size = size
+        pixels_FD = self._pixels(frames)
+        self._mean_D = pixels_FD.mean(axis=0)
+        _, _, vector_KD = np.linalg.svd(pixels_FD - self._mean_D, full_matrices=False)
+        self._vector_KD = vector_KD[:COMPONENTS]
+
+    def __call__(self, frames: SampledFrames) -> Floats:
+        return np.asarray((self._pixels(frames) - self._mean_D) @ self._vector_KD.T)
+
+    def _pixels(self, frames: SampledFrames) -> Floats:
+        return encode_frames(lambda x: x.mean(dim=1).flatten(1), frames, self.size)

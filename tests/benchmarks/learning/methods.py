@@ -1,0 +1,64 @@
+"""The rows of the table: how each encoder is made. Each trained one sees equally many images per step.
+
+CLP's clips of 7 frames are passed through the trained encoder once and the momentum encoder once, plus 2 more
+for the memory; SimCLR passes both views through the trained encoder, MoCo one through each.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+CLIPS = 26
+IMAGES = CLIPS * 7
+"""Images per step that carry a gradient, for every method."""
+CONFIG = "pretrain/configs/clp_cpu.yaml"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row. `words` are of `python -m pretrain`; rows without any are made in `features`."""
+
+    name: str
+    title: str
+    words: tuple[str, ...] = field(default=())
+
+    @property
+    def is_pretrained(self) -> bool:
+        return bool(self.words)
+
+
+def _clp(*words: str) -> tuple[str, ...]:
+    return (f"run.global_batch={CLIPS}", *words)
+
+
+METHODS = (
+    Method("random", "random weights, calibrated normalisation"),
+    Method("pixels", "PCA of pixels"),
+    Method("simclr", "SimCLR", ("objective=simclr", f"run.global_batch={IMAGES // 2}")),
+    Method("moco", "MoCo", ("objective=moco", f"run.global_batch={IMAGES}")),
+    Method("clp", "CLP", _clp("clp.reconstruction=nce")),
+    Method("temporal", "CLP without other people (lambda = 0)", _clp("clp.cross_weight=0")),
+    Method(
+        "own-view",
+        "CLP with an own-view positive",
+        _clp("clp.reconstruction=nce", "clp.rebuilt_from=own_view"),
+    ),
+    Method(
+        "same-person",
+        "CLP with a same-person memory",
+        _clp("clp.reconstruction=nce", "clp.rebuilt_from=same_person"),
+    ),
+    Method("supervised", "supervised on the probe's labels (upper row)"),
+)
+
+
+def chosen(names: Iterable[str]) -> list[Method]:
+    """Methods by name, in the table's order; all where no name is given.
+
+    Raises:
+        ValueError: there is no such method.
+    """
+    wanted = set(names)
+    known = [method.name for method in METHODS]
+    if wanted - set(known):
+        raise ValueError(f"found methods {sorted(wanted - set(known))}, wanted some of {', '.join(known)}")
+    return [method for method in METHODS if not wanted or method.name in wanted]

@@ -1,0 +1,110 @@
+"""The generated people: one unlabelled set to pretrain on, and three labelled groups of other people."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finetune.protocols import PROTOCOLS
+from finetune.sampled import SampledFrames, read_sampled, spread_frames
+from finetune.targets import make_target, read_labels
+from shards.layouts.disfa import SUBJECTS
+from shards.tracks import load_tracks
+
+GROUPS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is generated. People of different seeds, and of the two layouts, are different people.
+
+    Attributes:
+        people: in the unlabelled set.
+        seconds: of each video.
+        labelled: sets of up to 27 people in each labelled group.
+        labelled_people: in each of these sets.
+        seed: of everything generated; settings were chosen on another one.
+    """
+
+    people: int = 100
+    seconds: float = 4.0
+    labelled: tuple[int, int, int] = (3, 1, 2)
+    labelled_people: int = len(SUBJECTS)
+    seed: int = 7000
+    crop_pixels: int = 96
+
+
+@dataclass(frozen=True)
+class LabelledFrames:
+    """Frames of one group; people of its sets are told apart by the set's number."""
+
+    frames: list[SampledFrames]
+    person_F: list[str]
+    label_FA: NDArray[np.int8]
+    """Intensities 0-5 of `aus`."""
+    aus: tuple[int, ...]
+
+
+def make_sets(folder: Path, size: Size) -> None:
+    """Generate and pack what is not there yet."""
+    _make(folder, "unlabelled", "voxceleb", size.people, size.seed, size)
+    for group, number in _labelled(size):
+        seed = size.seed + 1 + 10 * GROUPS.index(group) + number
+        _make(folder, f"{group}-{number}", "disfa", size.labelled_people, seed, size)
+
+
+def _labelled(size: Size) -> list[tuple[str, int]]:
+    return [
+        (group, number) for group, count in zip(GROUPS, size.labelled, strict=True) for number in range(count)
+    ]
+
+
+def _make(folder: Path, name: str, layout: str, people: int, seed: int, size: Size) -> None:
+    videos, shards = folder / "videos" / name, folder / "sets" / name
+    if (shards / "manifest.json").exists():
+        return
+    amount = ("--identities", str(people), "--seconds", f"{size.seconds:g}", "--seed", str(seed))
+    crop = ("--layout", layout, "--size", str(size.crop_pixels))
+    run("generate", str(videos), "--layout", layout, *amount, module="shards")
+    run("pack", str(videos), str(shards), *crop, module="shards")
+
+
+def run(*words: str, module: str) -> None:
+    """`python -m module words`, quietly.
+
+    Raises:
+        RuntimeError: it failed; the message ends with what it said.
+    """
+    done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{module} {' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}")
+
+
+def unlabelled_url(folder: Path) -> str:
+    """Where the set to pretrain on lies."""
+    return str(folder / "sets" / "unlabelled")
+
+
+def labelled_frames(folder: Path, size: Size, group: str) -> LabelledFrames:
+    """All frames of a group."""
+    frames, people, labels = [], [], []
+    aus: tuple[int, ...] = ()
+    for name in (f"{g}-{n}" for g, n in _labelled(size) if g == group):
+        tracks = load_tracks(str(folder / "sets" / name))
+        rows = list(range(len(tracks)))
+        target = make_target("intensity", PROTOCOLS["disfa"], tracks.manifest)
+        of_row, aus = read_labels(tracks, rows, target), target.aus
+        sampled = read_sampled(tracks, spread_frames(tracks, rows, per_video=10**6))
+        frames.append(sampled)
+        people += [f"{name}/{person}" for person in sampled.person_F]
+        labels += [of_row[row][place] for row, place in zip(sampled.row_F, sampled.place_F, strict=True)]
+    return LabelledFrames(frames, people, np.stack(labels), aus)
+
+
+def people_frames(folder: Path, per_video: int = 20) -> SampledFrames:
+    """Frames of the unlabelled people, for telling them apart across their videos."""
+    tracks = load_tracks(unlabelled_url(folder))
+    return read_sampled(tracks, spread_frames(tracks, list(range(len(tracks))), per_video))
