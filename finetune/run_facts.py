@@ -68,8 +68,7 @@ class PretrainRun:
 
 def objective_settings(config: dict[str, Any]) -> dict[str, Any]:
     """Of a run's resolved config, the section of its objective."""
-    chosen = config["objective"]
-    return dict(chosen if isinstance(chosen, dict) else config[chosen])
+    return dict(config[config["objective"]])
 
 
 @dataclass(frozen=True)
