@@ -80,6 +80,10 @@ def _refuse_mixture(task: str, results: list[dict[str, Any]]) -> None:
     facts = {
         "AUs": {str(result["aus"]) for result in results},
         "data": {result["data"]["digest"][:12] for result in results},
+        # Random weights in another network would compare networks, not pretraining.
+        "encoder (give the random job the `encoder` of pretraining)": {
+            str(result["init"]["backbone"]) for result in results
+        },
     }
     for fold in {result["protocol"]["fold"] for result in results}:
         people = {str(result["people"]["test"]) for result in results if result["protocol"]["fold"] == fold}

@@ -80,7 +80,7 @@ def run(config: FinetuneConfig, log: Log) -> dict[str, Any]:
             "pack larger crops or set encoder.image_size"
         )
     outcome = _train(config, data, encoder, log)
-    result = _result(config, data, outcome, init)
+    result = _result(config, data, outcome, {**init, "backbone": to_dict(encoder.config)})
     result["seconds"] = time.monotonic() - started
     _save(config, data, outcome, result)
     return result

@@ -143,7 +143,7 @@ def toy_result(start, seed=0, fold=3, skill=1.0, people=6):
         "format_version": 1,
         "task": "aunce",
         "aus": list(RESULT_AUS),
-        "init": {"init": start},
+        "init": {"init": start, "backbone": {"model_type": "resnet"}},
         "seed": seed,
         "protocol": {"name": "disfa", "fold": fold},
         "people": {"test": sums.people},

@@ -44,3 +44,10 @@ def test_jobs_that_cannot_stand_side_by_side_are_refused(results, make_result):
         make_arms(results)
     with pytest.raises(ConfigError, match="the jobs differ in tested people of fold 3"):
         make_arms([make_result("random"), make_result("random", seed=1, people=5)])
+
+
+def test_random_weights_of_another_network_are_refused(make_result):
+    other = make_result("random")
+    other["init"]["backbone"] = {"model_type": "convnext"}
+    with pytest.raises(ConfigError, match=r"the jobs differ in encoder \(give the random job .*'convnext'"):
+        make_arms([make_result("pretrained"), other])

@@ -89,7 +89,7 @@ def jobs(tmp_path_factory, toy_set, run, make_result, tiny_encoder):
     config = to_dict(replace(FinetuneConfig(task="aunce", out=Path()), encoder=tiny_encoder))
     for start in ("random", "pretrained"):
         result = make_result(start, skill=2.0)
-        init = {"init": start} if start == "random" else {"init": start, "source": str(run / "encoder")}
+        init = {**result["init"], "source": str(run / "encoder")} if start == "pretrained" else result["init"]
         result |= {"init": init, "config": config, "thresholds": [0.5, 0.5, 0.5]}
         result["people"] = {"test": test_people}
         (folder / start).mkdir()
