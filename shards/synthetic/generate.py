@@ -21,7 +21,7 @@ from shards.synthetic.action_units import Performance, unit_coefficients
 from shards.synthetic.head import load_head
 from shards.synthetic.person import make_person, stable_seed
 from shards.synthetic.render import Renderer
-from shards.synthetic.scene import draw_scene
+from shards.synthetic.scene import Scene, draw_scene
 from shards.synthetic.video import write_video
 from shards.synthetic.writers.pictures import write_picture, write_pictures
 from shards.synthetic.writers.registry import WRITERS
@@ -96,10 +96,15 @@ def performance_of(job: VideoJob) -> Performance:
     return WRITERS[job.config.layout].perform(job, job.random("movement"))
 
 
+def scene_of(job: VideoJob) -> Scene:
+    """Return where and how a video is taken, with the head's exact rotation in every frame."""
+    config = job.config
+    return draw_scene(job.random("scene"), job.num_frames, WRITERS[config.layout].fps, config.size)
+
+
 def frames_of(job: VideoJob, performance: Performance) -> Iterator[NDArray[np.uint8]]:
     """Render the frames (size, size, 3) uint8 RGB of a video."""
-    config = job.config
-    scene = draw_scene(job.random("scene"), job.num_frames, WRITERS[config.layout].fps, config.size)
+    config, scene = job.config, scene_of(job)
     person = make_person(person_seed(config.layout, config.seed, job.identity))
     renderer = Renderer(person, scene, config.size)
     coefficients_TK = unit_coefficients(performance, load_head().expressions.names)

@@ -18,7 +18,8 @@ def frames(people: range, noise: float, seed: int, labels: int = 60) -> Frames:
     label_FA = rng.integers(0, 6, (len(people) * labels, 2)).astype(np.int8)
     mixing_AD = np.random.default_rng(0).normal(size=(2, 8))
     feature_FD = label_FA @ mixing_AD + noise * rng.normal(size=(len(label_FA), 8))
-    return Frames(feature_FD, label_FA, [f"p{person}" for person in people for _ in range(labels)])
+    rotation_F3 = feature_FD[:, :3] + rng.normal(size=(len(label_FA), 3))
+    return Frames(feature_FD, label_FA, [f"p{p}" for p in people for _ in range(labels)], rotation_F3)
 
 
 def test_ridge_solves_its_equation():

@@ -28,6 +28,8 @@ class Frames:
     feature_FD: Floats
     label_FA: NDArray[np.int8]
     person_F: Sequence[str]
+    rotation_F3: Floats
+    """Of the head, in radians: what a feature of behaviour need not know."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Scores:
 
     detection: DetectionSums
     intensity: IntensitySums
-    strength: float
+    pose_r: float
+    """Correlation of the read-out head rotation with the true one, mean over pitch, yaw and roll."""
 
 
 def score_probe(train: Frames, validation: Frames, test: Frames) -> Scores:
@@ -44,17 +47,24 @@ def score_probe(train: Frames, validation: Frames, test: Frames) -> Scores:
     mean_D, std_D = train.feature_FD.mean(axis=0), train.feature_FD.std(axis=0) + 1e-9
     inputs, known, unseen = ((part.feature_FD - mean_D) / std_D for part in (train, validation, test))
     level_A = train.label_FA.mean(axis=0)
-    found = []
-    for strength, weight_DA in zip(STRENGTHS, ridge(inputs, train.label_FA - level_A), strict=True):
-        sums = intensity_sums(known @ weight_DA + level_A, validation.label_FA, validation.person_F)
-        found.append((float(mean_over_aus(pcc(sums))), strength, weight_DA))
-    _, strength, weight_DA = max(found, key=lambda entry: entry[0])
+
+    def mean_r(values_FA: Floats) -> float:
+        sums = intensity_sums(values_FA + level_A, validation.label_FA, validation.person_F)
+        return float(mean_over_aus(pcc(sums)))
+
+    def pose_r(values_F3: Floats, part: Frames) -> float:
+        pairs = zip(values_F3.T, part.rotation_F3.T, strict=True)
+        return float(np.mean([np.corrcoef(found_F, true_F)[0, 1] for found_F, true_F in pairs]))
+
+    weight_DA = max(ridge(inputs, train.label_FA - level_A), key=lambda w_DA: mean_r(known @ w_DA))
+    centred_F3 = train.rotation_F3 - train.rotation_F3.mean(axis=0)
+    pose_D3 = max(ridge(inputs, centred_F3), key=lambda w_D3: pose_r(known @ w_D3, validation))
     seen_FA, test_FA = known @ weight_DA + level_A, unseen @ weight_DA + level_A
     threshold_A = best_thresholds(seen_FA, _present(validation), THRESHOLDS)
     return Scores(
         detection_sums(test_FA, threshold_A, _present(test), test.person_F),
         intensity_sums(test_FA.clip(0, MAX_INTENSITY), test.label_FA, test.person_F),
-        strength,
+        pose_r(unseen @ pose_D3, test),
     )
 
 
@@ -75,4 +85,5 @@ def some_labels(train: Frames, share: float, seed: int) -> Frames:
     """A random share of the frames, as if only they had been labelled."""
     count = max(2, round(share * len(train.feature_FD)))
     kept = np.sort(np.random.default_rng(seed).choice(len(train.feature_FD), count, replace=False))
-    return Frames(train.feature_FD[kept], train.label_FA[kept], [train.person_F[place] for place in kept])
+    people = [train.person_F[place] for place in kept]
+    return Frames(train.feature_FD[kept], train.label_FA[kept], people, train.rotation_F3[kept])

@@ -55,8 +55,8 @@ def write_result(
         for seed in range(seeds):
             stored = np.load(folder / "features" / f"{method.name}-{seed}.npz")
             train, validation, test = (
-                Frames(stored[group].astype(np.float64), groups[group].label_FA, groups[group].person_F)
-                for group in GROUPS
+                Frames(stored[group].astype(np.float64), part.label_FA, part.person_F, part.rotation_F3)
+                for group, part in groups.items()
             )
             full[method.name].append(score_probe(train, validation, test))
             few[method.name] += [
@@ -68,6 +68,7 @@ def write_result(
         told[method.name] = float(np.mean(accuracy))
     rows = {name: {score: score_row(SCORES[score], seen) for score in FULL} for name, seen in full.items()}
     few_rows = {name: {score: score_row(SCORES[score], seen) for score in FEW} for name, seen in few.items()}
+    posed = {name: float(np.mean([one.pose_r for one in seen])) for name, seen in full.items()}
     present = score_row(SCORES["f1"], [everything_present(next(iter(full.values()))[0])])
     facts = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -83,12 +84,13 @@ def write_result(
         "all_labels": _json(rows),
         "two_percent": _json(few_rows),
         "identity": told,
+        "pose_r": posed,
         "everything_present_f1": as_json(present),
     }
     out.mkdir(parents=True, exist_ok=True)
     stem = out / f"learning-{facts['date']}"
     stem.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
-    text = _text(facts, methods, rows, few_rows, told, present)
+    text = _text(facts, methods, rows, few_rows, told, posed, present)
     stem.with_suffix(".md").write_text(text)
     sys.stdout.write(text)
 
@@ -103,6 +105,7 @@ def _text(
     rows: dict[str, dict[str, Row]],
     few_rows: dict[str, dict[str, Row]],
     told: dict[str, float],
+    posed: dict[str, float],
     present: Row,
 ) -> str:
     lines = [
@@ -111,11 +114,12 @@ def _text(
             *(cell(rows[method.name][score]) for score in FULL),
             *(cell(few_rows[method.name][score]) for score in FEW),
             f"{told[method.name]:.3f}",
+            f"{posed[method.name]:.3f}",
         ]
         for method in methods
     ]
-    lines.append(["everything present", ".500", "0", "0", cell(present), "", "", ""])
-    head = ["", "AUC", "r", "ICC", "F1", "ICC, 2 % labelled", "MAE, 2 % labelled", "identity"]
+    lines.append(["everything present", ".500", "0", "0", cell(present), "", "", "", ""])
+    head = ["", "AUC", "r", "ICC", "F1", "ICC, 2 % labelled", "MAE, 2 % labelled", "identity", "pose r"]
     parts = [
         f"# Learning on generated faces, {facts['date']}",
         f"`{facts['command']}`, commit {facts['commit']}, {facts['host']}. Probe: {facts['labelled_people']} "
@@ -130,6 +134,7 @@ def _text(
                 *(cell(rows["clp"][score].minus(rows[name][score])) for score in FULL),
                 *(cell(few_rows["clp"][score].minus(few_rows[name][score])) for score in FEW),
                 f"{told['clp'] - told[name]:+.3f}",
+                f"{posed['clp'] - posed[name]:+.3f}",
             ]
             for name in AGAINST
             if name in rows

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from finetune.protocols import PROTOCOLS
 from finetune.sampled import SampledFrames, read_sampled, spread_frames
 from finetune.targets import make_target, read_labels
-from shards.layouts.disfa import SUBJECTS
+from shards.layouts.disfa import FIRST_FRAME, SUBJECTS
+from shards.synthetic.generate import GenerateConfig, plan_videos, scene_of
 from shards.tracks import load_tracks
 
 GROUPS = ("train", "validation", "test")
@@ -44,16 +45,22 @@ class LabelledFrames:
     frames: list[SampledFrames]
     person_F: list[str]
     label_FA: NDArray[np.int8]
-    """Intensities 0-5 of `aus`."""
-    aus: tuple[int, ...]
+    """Intensities 0-5 of DISFA's AUs."""
+    rotation_F3: NDArray[np.float64]
+    """Pitch, yaw and roll of the head in radians, as generated."""
 
 
 def make_sets(folder: Path, size: Size) -> None:
     """Generate and pack what is not there yet."""
     _make(folder, "unlabelled", "voxceleb", size.people, size.seed, size)
     for group, number in _labelled(size):
-        seed = size.seed + 1 + 10 * GROUPS.index(group) + number
-        _make(folder, f"{group}-{number}", "disfa", size.labelled_people, seed, size)
+        name = f"{group}-{number}"
+        _make(folder, name, "disfa", size.labelled_people, _seed(size, name), size)
+
+
+def _seed(size: Size, name: str) -> int:
+    group, number = name.rsplit("-", 1)
+    return size.seed + 1 + 10 * GROUPS.index(group) + int(number)
 
 
 def _labelled(size: Size) -> list[tuple[str, int]]:
@@ -90,18 +97,27 @@ def unlabelled_url(folder: Path) -> str:
 
 def labelled_frames(folder: Path, size: Size, group: str) -> LabelledFrames:
     """All frames of a group."""
-    frames, people, labels = [], [], []
-    aus: tuple[int, ...] = ()
+    frames, people, labels, rotations = [], [], [], []
     for name in (f"{g}-{n}" for g, n in _labelled(size) if g == group):
         tracks = load_tracks(str(folder / "sets" / name))
         rows = list(range(len(tracks)))
-        target = make_target("intensity", PROTOCOLS["disfa"], tracks.manifest)
-        of_row, aus = read_labels(tracks, rows, target), target.aus
+        of_row = read_labels(tracks, rows, make_target("intensity", PROTOCOLS["disfa"], tracks.manifest))
+        rotation_of = _rotations(folder / "videos" / name, _seed(size, name), size)
         sampled = read_sampled(tracks, spread_frames(tracks, rows, per_video=10**6))
         frames.append(sampled)
         people += [f"{name}/{person}" for person in sampled.person_F]
-        labels += [of_row[row][place] for row, place in zip(sampled.row_F, sampled.place_F, strict=True)]
-    return LabelledFrames(frames, people, np.stack(labels), aus)
+        for row, place in zip(sampled.row_F, sampled.place_F, strict=True):
+            labels.append(of_row[row][place])
+            number = int(tracks.frame_number[tracks.frames_of(row)][place])
+            rotations.append(rotation_of[tracks.videos[row]][number - FIRST_FRAME])
+    return LabelledFrames(frames, people, np.stack(labels), np.stack(rotations).astype(np.float64))
+
+
+def _rotations(videos: Path, seed: int, size: Size) -> dict[str, NDArray[np.float32]]:
+    """By video, the true rotation `(frames, 3)`."""
+    config = GenerateConfig(videos, "disfa", size.labelled_people, size.seconds, seed)
+    jobs = plan_videos(config)
+    return {job.video.relative_to(videos).as_posix(): scene_of(job).rotation_TD for job in jobs}
 
 
 def people_frames(folder: Path, per_video: int = 20) -> SampledFrames:

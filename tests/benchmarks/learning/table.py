@@ -58,7 +58,7 @@ def score_row(score: Score, seeds: Sequence[Scores], draws: int = DRAWS) -> Row:
 
 def everything_present(scores: Scores) -> Scores:
     """The row to beat in F1."""
-    return Scores(detection.everything_present(scores.detection), scores.intensity, scores.strength)
+    return Scores(detection.everything_present(scores.detection), scores.intensity, scores.pose_r)
 
 
 def cell(row: Row) -> str:
