@@ -10,6 +10,7 @@ from html import escape
 
 WIDTH, HEIGHT = 340, 170
 LEFT, RIGHT, TOP, BOTTOM = 42, 10, 12, 30
+LETTER_WIDTH = 9
 ONE, TWO, BASE, FAINT = "var(--one)", "var(--two)", "var(--base)", "var(--faint)"
 
 
@@ -115,10 +116,10 @@ def line_chart(
         parts.append(f"<line class='grid-line' x1='{LEFT}' x2='{WIDTH - RIGHT}' y1='{y:.1f}' y2='{y:.1f}'/>")
         parts.append(f"<text x='{LEFT - 6}' y='{y + 4:.1f}' text-anchor='end'>{number(value)}</text>")
     for value in ticks(min(xs), max(xs)):
-        x = x_scale(value)
-        parts.append(
-            f"<text x='{x:.1f}' y='{height - BOTTOM + 14}' text-anchor='middle'>{number(value)}</text>"
-        )
+        x, text = x_scale(value), number(value)
+        # The last number would be cut off by the drawing's edge.
+        anchor = "end" if x + LETTER_WIDTH * len(text) / 2 > WIDTH else "middle"
+        parts.append(f"<text x='{x:.1f}' y='{height - BOTTOM + 14}' text-anchor='{anchor}'>{text}</text>")
     parts.append(
         f"<text class='axis' x='{WIDTH - RIGHT}' y='{height - 3}' text-anchor='end'>{escape(x_name)}</text>"
     )

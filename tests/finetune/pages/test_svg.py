@@ -53,3 +53,12 @@ def test_a_flat_line_and_a_single_point_can_be_drawn():
 def test_nothing_to_draw_is_refused():
     with pytest.raises(ValueError, match="'none' has no finite point"):
         line_chart([Line("a", [0], [float("nan")])], "none", "step")
+
+
+@pytest.mark.parametrize("last", [4.0, 400.0, 100_000.0])
+def test_no_number_of_the_horizontal_axis_is_cut_off(last):
+    chart = line_chart([Line("loss", [0.0, last], [1.0, 0.0])], "loss", "step")
+    place, anchor, text = re.findall(r"<text x='([\d.]+)' y='154' text-anchor='(\w+)'>([^<]+)<", chart)[-1]
+    share = {"middle": 0.5, "end": 0.0}[anchor]
+    assert float(text.replace(",", "")) == last
+    assert float(place) + share * 9 * len(text) <= 340
