@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from infra.ray_head import RayHead
 from infra.real_clip import find_clip
 from infra.server import ServiceError
 from infra.services import ObjectStore, TrackingServer
-from infra.stages import MemoryWatch, StageError, Stages, command, need, say
+from infra.stages import MemoryWatch, StageError, Stages, command, need, open_folder, say
 from pretrain.config import ConfigError, Request, load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -250,24 +249,6 @@ class Quickstart:
         return ["--clip", str(self.clip.path), "--clip-source", self.clip.source, "--clip-tables", *tables]
 
 
-def open_folder(folder: Path, fresh: bool, config: QuickstartConfig) -> None:
-    """Make the run folder, or check that the one there belongs to this config.
-
-    Raises:
-        StageError: it holds another run.
-    """
-    if fresh and folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = folder / "quickstart.json"
-    wanted = json.dumps(vars(replace(config, clip="")), indent=1)
-    if written.exists() and written.read_text() != wanted:
-        raise StageError(
-            f"{folder} holds a run with other settings; give --fresh to start anew, or another --run"
-        )
-    written.write_text(wanted)
-
-
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="bash infra/quickstart.sh",
@@ -280,7 +261,7 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     config = load(QuickstartConfig, Request((), tuple(given.overrides), print_only=False))
     folder = given.run.absolute()
-    open_folder(folder, given.fresh, config)
+    open_folder(folder, given.fresh, vars(replace(config, clip="")))  # another clip is the same run
     need(folder, disk_bytes=3 * 10**9, memory_bytes=5 * 10**9)
     memory = MemoryWatch()
     quickstart = Quickstart(config, folder, memory)

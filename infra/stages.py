@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -202,3 +203,20 @@ def need(folder: Path, disk_bytes: int, memory_bytes: int) -> None:
         raise StageError(
             f"{available / 1e9:.1f} GB of memory free, wanted {memory_bytes / 1e9:.0f}; end other programs"
         )
+
+
+def open_folder(folder: Path, fresh: bool, settings: Mapping[str, Any]) -> None:
+    """Make the run folder, or check that the one there belongs to these settings.
+
+    Raises:
+        StageError: it holds another run.
+    """
+    if fresh and folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written, wanted = folder / "quickstart.json", json.dumps(dict(settings), indent=1)
+    if written.exists() and written.read_text() != wanted:
+        raise StageError(
+            f"{folder} holds a run with other settings; give --fresh to start anew, or another --run"
+        )
+    written.write_text(wanted)

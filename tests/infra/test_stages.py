@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from infra.stages import MemoryWatch, StageError, Stages, command, need, summed_pss
+from infra.stages import MemoryWatch, StageError, Stages, command, need, open_folder, summed_pss
 
 EXPECTED = {"first": 60.0, "second": 120.0}
 
@@ -97,3 +97,15 @@ def test_memory_counts_children_and_shared_pages_once():
         child = psutil.Popen([sys.executable, "-c", "x = bytearray(200_000_000); import time; time.sleep(8)"])
         child.wait()
     assert watch.peak_bytes > alone + 150_000_000
+
+
+def test_a_folder_keeps_the_settings_it_was_made_with(tmp_path):
+    folder = tmp_path / "run"
+    open_folder(folder, fresh=False, settings={"people": 4})
+    (folder / "kept").touch()
+    open_folder(folder, fresh=False, settings={"people": 4})
+    assert (folder / "kept").exists()
+    with pytest.raises(StageError, match="holds a run with other settings; give --fresh"):
+        open_folder(folder, fresh=False, settings={"people": 5})
+    open_folder(folder, fresh=True, settings={"people": 5})
+    assert not (folder / "kept").exists()
