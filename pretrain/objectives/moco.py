@@ -19,41 +19,25 @@ from pretrain.models.batch_norm import normalise_globally
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
 from pretrain.models.projected import ProjectedEncoder
 from pretrain.momentum import MomentumEncoder, planned_momentum
-from pretrain.objectives.objective import GlobalMean, Losses, losses
+from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, losses
 from pretrain.world import World
-from shards.batch import ClipSpec
 from shards.plan import Policy
 
 QUERY_VIEW, KEY_VIEW = 0, 1
 
 
 @dataclass(frozen=True)
-class MocoConfig:
-    num_frames: int = 1
-    """Frames per clip; each is contrasted by itself."""
-    gap_seconds: tuple[float, float] = (0.16, 0.32)
-    dim: int = 128
-    tau: float = 0.1
+class MocoConfig(FrameContrastConfig):
     queue_slots: int = 4096
     momentum: float | None = None
     """None: `momentum.planned_momentum` of the planned number of steps."""
 
     def __post_init__(self) -> None:
-        _ = self.clip_spec
-        if self.tau <= 0 or min(self.dim, self.queue_slots) < 1:
-            raise ValueError(f"moco needs tau > 0, dim and queue_slots >= 1, found {self}")
+        super().__post_init__()
+        if self.queue_slots < 1:
+            raise ValueError(f"moco.queue_slots must be at least 1, found {self.queue_slots}")
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise ValueError(f"moco.momentum must lie in [0, 1), found {self.momentum}")
-
-    @property
-    def clip_spec(self) -> ClipSpec:
-        """What a clip must hold."""
-        return ClipSpec(self.num_frames, self.gap_seconds)
-
-    @property
-    def people(self) -> int:
-        """How many different people a set must show."""
-        return 1
 
 
 class Moco(nn.Module):

@@ -1,6 +1,7 @@
 """What the training loop knows of an objective."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
@@ -40,6 +41,32 @@ class Objective(Protocol):
 
     def to_device(self, device: torch.device) -> None:
         """Move all parts, also those outside the engine."""
+
+
+@dataclass(frozen=True)
+class FrameContrastConfig:
+    """Settings of objectives that contrast single frames, whatever clips they come from."""
+
+    num_frames: int = 1
+    """Frames per clip."""
+    gap_seconds: tuple[float, float] = (0.16, 0.32)
+    dim: int = 128
+    tau: float = 0.1
+
+    def __post_init__(self) -> None:
+        _ = self.clip_spec  # validates frames and gaps
+        if self.tau <= 0 or self.dim < 1:
+            raise ValueError(f"a contrast of frames needs tau > 0 and dim >= 1, found {self}")
+
+    @property
+    def clip_spec(self) -> ClipSpec:
+        """What a clip must hold."""
+        return ClipSpec(self.num_frames, self.gap_seconds)
+
+    @property
+    def people(self) -> int:
+        """How many different people a set must show."""
+        return 1
 
 
 class GlobalMean:

@@ -17,34 +17,14 @@ from pretrain.losses.nt_xent import nt_xent
 from pretrain.models.batch_norm import normalise_globally
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
 from pretrain.models.projected import ProjectedEncoder
-from pretrain.objectives.objective import GlobalMean, Losses, losses
+from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, losses
 from pretrain.world import World
-from shards.batch import ClipSpec
 from shards.plan import Policy
 
 
 @dataclass(frozen=True)
-class SimclrConfig:
-    num_frames: int = 1
-    """Frames per clip; with more than one, a frame's neighbours are among its negatives."""
-    gap_seconds: tuple[float, float] = (0.16, 0.32)
-    dim: int = 128
-    tau: float = 0.1
-
-    def __post_init__(self) -> None:
-        _ = self.clip_spec
-        if self.tau <= 0 or self.dim < 1:
-            raise ValueError(f"simclr needs tau > 0 and dim >= 1, found {self}")
-
-    @property
-    def clip_spec(self) -> ClipSpec:
-        """What a clip must hold."""
-        return ClipSpec(self.num_frames, self.gap_seconds)
-
-    @property
-    def people(self) -> int:
-        """How many different people a set must show."""
-        return 1
+class SimclrConfig(FrameContrastConfig):
+    """With several frames per clip, a frame's neighbours are among its negatives."""
 
 
 class Simclr(nn.Module):

@@ -11,6 +11,7 @@ from pretrain.objectives.clp import ClpConfig
 from pretrain.objectives.moco import MocoConfig
 from pretrain.objectives.registry import OBJECTIVES
 from pretrain.objectives.simclr import SimclrConfig
+from pretrain.train import PretrainConfig
 from pretrain.world import Alone, Group, World
 from tests.clip_batches import CLIPS, clip_batch
 from tests.ranks import run_ranks
@@ -85,3 +86,26 @@ def test_two_ranks_equal_one_process_on_the_whole_batch(ranks, case):
             torch.testing.assert_close(rank_gradients[name], gradient, atol=1e-11, rtol=1e-9, msg=name)
         for name, tensor in kept.items():
             torch.testing.assert_close(rank_kept[name], tensor, atol=1e-11, rtol=1e-9, msg=name)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MocoConfig(tau=0.0), "needs tau > 0 and dim >= 1, found MocoConfig"),
+        (lambda: MocoConfig(queue_slots=0), "moco.queue_slots must be at least 1, found 0"),
+        (lambda: MocoConfig(momentum=1.0), r"moco.momentum must lie in \[0, 1\), found 1.0"),
+        (lambda: SimclrConfig(dim=0), "found SimclrConfig"),
+        (lambda: SimclrConfig(num_frames=0), "num_frames >= 1"),
+        (lambda: ClpConfig(temporal_weight=-1.0), "weights >= 0"),
+        (lambda: PretrainConfig(objective="mocco"), "objective='mocco' is unknown; use clp, simclr, moco"),
+    ],
+)
+def test_a_wrong_setting_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_each_objective_takes_the_section_of_its_name():
+    for name in OBJECTIVES:
+        config = PretrainConfig(objective=name)
+        assert config.settings is getattr(config, name)
