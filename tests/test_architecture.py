@@ -30,6 +30,7 @@ PRETRAIN_LIBRARY = (
     "pretrain.memory",
     "pretrain.momentum",
     "pretrain.objectives.objective",
+    "pretrain.objectives.student",
 )
 FINETUNE_SERVED = (
     "finetune.predict",

@@ -9,23 +9,20 @@ paper's figure leaves open is this project's reconstruction; see the two loss fi
 Axes: B clips of this rank, T clip frames, E extra frames for the memory, D features.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from pretrain.augment import AugmentConfig, augment, counter_uniform
+from pretrain.augment import AugmentConfig, counter_uniform
 from pretrain.device import DeviceBatch
 from pretrain.losses.cross_identity import rebuild, reconstruction_l2, reconstruction_nce
 from pretrain.losses.temporal_contrast import margin_nce
-from pretrain.memory import Memory, planned_slots
-from pretrain.models.batch_norm import normalise_globally
-from pretrain.models.encoder import EncoderConfig, FrameEncoder
-from pretrain.models.projected import ProjectedEncoder
-from pretrain.momentum import MomentumEncoder, planned_momentum
+from pretrain.memory import planned_slots
+from pretrain.models.encoder import EncoderConfig
 from pretrain.objectives.objective import GlobalMean, Losses, losses
+from pretrain.objectives.student import MomentumObjective
 from pretrain.world import World
 from shards.batch import ClipSpec
 from shards.plan import Policy
@@ -81,7 +78,7 @@ class ClpConfig:
         return 2 if self.cross_weight > 0 and self.rebuilt_from == "others" else 1
 
 
-class Clp(nn.Module):
+class Clp(MomentumObjective):
     """The objective. Its parameters are the trained encoder and head."""
 
     batch_policy: Policy = "distinct_identity"
@@ -95,42 +92,19 @@ class Clp(nn.Module):
         steps: int,
         global_batch: int,
     ) -> None:
-        super().__init__()
-        self.config, self.augmentation, self.world, self.steps = config, augmentation, world, steps
-        self.image_size = encoder.image_size
-        self.clip_spec = config.clip_spec
-        self.student = ProjectedEncoder(encoder, config.dim)
-        normalise_globally(self.student, world)
-        momentum = planned_momentum(steps) if config.momentum is None else config.momentum
-        self._teacher = MomentumEncoder(self.student, momentum)
         slots = config.memory_slots or planned_slots(steps, global_batch * max(1, config.extra_frames))
-        self._memory = (Memory(slots, config.dim),)  # in a tuple, so that it is none of the trained modules
-        self._enqueue: tuple[Tensor, Tensor] | None = None
-
-    @property
-    def encoder(self) -> FrameEncoder:
-        return self.student.encoder
-
-    @property
-    def memory(self) -> Memory:
-        return self._memory[0]
-
-    def companions(self) -> dict[str, nn.Module]:
-        return {"momentum": self._teacher.module, "memory": self.memory}
-
-    def to_device(self, device: torch.device) -> None:
-        """Move all parts, also those outside the engine."""
-        self.to(device)
-        for module in self.companions().values():
-            module.to(device)
+        super().__init__(
+            *(encoder, config.dim, augmentation, world), momentum=config.momentum, steps=steps, slots=slots
+        )
+        self.config, self.steps, self.clip_spec = config, steps, config.clip_spec
 
     def forward(self, batch: DeviceBatch, step: int) -> Losses:
         """Loss of this rank's clips at global step `step`."""
         config, frames = self.config, self.config.num_frames
         clip_BTHWC, extra_BEHWC = batch.frames_BTHWC[:, :frames], batch.frames_BTHWC[:, frames:]
-        query_BTD = self.student(self._view(clip_BTHWC, batch, QUERY_VIEW))
+        query_BTD = self.student(self.view(clip_BTHWC, batch, QUERY_VIEW))
         if config.extra_frames:
-            self._enqueue = self._gathered(extra_BEHWC, batch)
+            self.enqueue_after_step(self._teacher(self.view(extra_BEHWC, batch, MEMORY_VIEW)), batch)
         mean = GlobalMean(batch.valid_B, self.world)
         temporal = mean(margin_nce(query_BTD, config.tau, config.margin))
         total = config.temporal_weight * temporal
@@ -144,16 +118,6 @@ class Clp(nn.Module):
         parts["clp/cross_weight"] = torch.full_like(total.detach(), weight)
         parts["clp/both_parts_share"] = torch.full_like(total.detach(), float(weight > 0))
         return losses(total, parts, self.world)
-
-    def after_step(self, step: int, weights: Mapping[str, Tensor]) -> None:
-        """Move the momentum encoder towards the trained weights, then enqueue the step's extra frames."""
-        self._teacher.follow(weights)
-        if self._enqueue is not None:
-            self.memory.enqueue(*self._enqueue)
-            self._enqueue = None
-
-    def _view(self, frames_BTHWC: Tensor, batch: DeviceBatch, view: int) -> Tensor:
-        return augment(frames_BTHWC, batch.clips.augment_seed_B, view, self.image_size, self.augmentation)
 
     def _cross_weight(self, step: int) -> float:
         if not self.memory.is_full:
@@ -170,7 +134,7 @@ class Clp(nn.Module):
             anchor = counter_uniform(batch.clips.augment_seed_B, ANCHOR_DRAW, 1)[:, 0] * config.num_frames
             rows, anchor_B = torch.arange(len(batch)), torch.from_numpy(anchor).long()
             query_BTD, clip_BTHWC = query_BTD[rows, anchor_B, None], clip_BTHWC[rows, anchor_B, None]
-        key_BTD = self._teacher(self._view(clip_BTHWC, batch, KEY_VIEW))
+        key_BTD = self._teacher(self.view(clip_BTHWC, batch, KEY_VIEW))
         rebuilt_BTD, watched = query_BTD, {}
         if config.rebuilt_from != "own_view":
             memory = self.memory.read()
@@ -183,12 +147,3 @@ class Clp(nn.Module):
         if config.reconstruction == "l2":
             return reconstruction_l2(rebuilt_BTD, key_BTD), watched
         return reconstruction_nce(rebuilt_BTD, key_BTD, config.tau), watched
-
-    @torch.no_grad()
-    def _gathered(self, extra_BEHWC: Tensor, batch: DeviceBatch) -> tuple[Tensor, Tensor]:
-        """All ranks' extra frames as momentum vectors with their people, invalid clips left out."""
-        vectors_BED = self._teacher(self._view(extra_BEHWC, batch, MEMORY_VIEW))
-        vectors = self.world.gather(vectors_BED)
-        identity, valid = self.world.gather(batch.identity_B), self.world.gather(batch.valid_B)
-        kept = vectors[valid]
-        return kept.flatten(0, 1), identity[valid].repeat_interleave(extra_BEHWC.shape[1])
