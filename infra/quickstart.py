@@ -29,8 +29,8 @@ EXPECTED_SECONDS = {
     "generate": 80.0,
     "pack": 40.0,
     "verify": 10.0,
-    "pretrain": 240.0,
-    "finetune": 200.0,
+    "pretrain": 320.0,
+    "finetune": 240.0,
     "predict": 40.0,
     "report": 20.0,
 }
@@ -50,7 +50,7 @@ MODELS = {"aunce": "au-detector", "intensity": "au-intensity"}
 
 @dataclass(frozen=True)
 class QuickstartConfig:
-    """Sizes of the run; the defaults take about ten minutes on two cores."""
+    """Sizes of the run; the defaults take about twelve minutes on two cores."""
 
     people: int = 48
     """Made-up people in the unlabelled set; the labelled one has DISFA's 27 subjects, who are others."""

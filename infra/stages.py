@@ -214,7 +214,7 @@ def open_folder(folder: Path, fresh: bool, settings: Mapping[str, Any]) -> None:
     if fresh and folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    written, wanted = folder / "quickstart.json", json.dumps(dict(settings), indent=1)
+    written, wanted = folder / "settings.json", json.dumps(dict(settings), indent=1)
     if written.exists() and written.read_text() != wanted:
         raise StageError(
             f"{folder} holds a run with other settings; give --fresh to start anew, or another --run"

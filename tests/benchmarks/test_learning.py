@@ -84,3 +84,6 @@ def test_the_command_makes_a_dated_table_and_goes_on_where_it_stopped(tmp_path):
     assert again.returncode == 0, again.stderr
     assert "done" not in again.stderr
     assert json.loads(result.read_text())["all_labels"] == content["all_labels"]
+    other = subprocess.run([*command, "--data-seed", "1"], capture_output=True, text=True)
+    assert other.returncode == 2
+    assert "holds a run with other settings" in other.stderr

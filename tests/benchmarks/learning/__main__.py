@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from finetune.sampled import SampledFrames
+from infra.stages import StageError, open_folder
 from pretrain.config import Request, load
 from pretrain.models.encoder import FrameEncoder
 from pretrain.train import PretrainConfig
@@ -67,6 +68,7 @@ def main(arguments: list[str]) -> None:
         name, seed = given.one.rsplit("-", 1)
         make_features(folder, size, chosen([name])[0], int(seed), given.steps, given.words)
         return
+    open_folder(folder, False, {**vars(size), "steps": given.steps, "words": given.words})
     make_sets(folder, size)
     methods = chosen(given.methods)
     units = [f"{method.name}-{seed}" for seed in range(given.seeds) for method in methods]
@@ -76,7 +78,8 @@ def main(arguments: list[str]) -> None:
     with ThreadPoolExecutor(workers) as pool:
         for number, unit in enumerate(pool.map(lambda unit: _one(arguments, unit), waiting), start=1):
             sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {unit} done, {number} of {len(waiting)}\n")
-    write_result(folder, size, methods, given.seeds, given.steps, given.words, given.out)
+    command = " ".join(["python -m tests.benchmarks.learning", *arguments])
+    write_result(folder, size, methods, given.seeds, command, given.out)
 
 
 def _one(arguments: list[str], unit: str) -> str:
@@ -133,11 +136,15 @@ def _encoder(
     if method.is_pretrained:
         run(CONFIG, *common, *method.words, module="pretrain")
         return exported(target)
-    config = load(PretrainConfig, Request((Path(CONFIG),), common, print_only=False)).encoder
+    config = load(PretrainConfig, Request((Path(CONFIG),), common, print_only=False))
     if method.name == "random":
         return random_encoder(config, people, seed)
-    return supervised_encoder(config, train, steps, seed)
+    return supervised_encoder(config, train, seed)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except (StageError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from error

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from finetune.sampled import SampledFrames, encode_frames
-from pretrain.augment import AugmentConfig, augment
-from pretrain.models.encoder import EncoderConfig, FrameEncoder, load_encoder
-from pretrain.optim import OptimConfig, build_optimizer, learning_rate_at
+from pretrain.augment import augment
+from pretrain.models.encoder import FrameEncoder, load_encoder
+from pretrain.optim import build_optimizer, learning_rate_at
+from pretrain.train import PretrainConfig
+from tests.benchmarks.learning.methods import IMAGES
 from tests.benchmarks.learning.sets import LabelledFrames
 
-CALIBRATION_BATCHES, BATCH = 20, 182
+CALIBRATION_BATCHES = 20
 COMPONENTS = 192
 Floats = NDArray[np.float64]
 
@@ -32,33 +34,33 @@ def exported(folder: Path) -> FrameEncoder:
     return load_encoder(folder / "encoder")[0]
 
 
-def random_encoder(config: EncoderConfig, frames: SampledFrames, seed: int) -> FrameEncoder:
+def random_encoder(config: PretrainConfig, frames: SampledFrames, seed: int) -> FrameEncoder:
     """Random weights; batch normalisation gets the statistics of real frames, or features would be noise."""
     torch.manual_seed(seed)
-    encoder = FrameEncoder(config)
+    encoder = FrameEncoder(config.encoder)
     for layer in encoder.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = None  # a plain average
     rng = np.random.default_rng(seed)
     with torch.no_grad():
         for _ in range(CALIBRATION_BATCHES):
-            encoder(_images(frames.pixels_FHWC, rng, config.image_size, AugmentConfig())[0])
+            encoder(_images(frames.pixels_FHWC, rng, config)[0])
     return encoder.eval()
 
 
-def supervised_encoder(config: EncoderConfig, train: LabelledFrames, steps: int, seed: int) -> FrameEncoder:
-    """Trained end to end on all labels of the probe's training people, with the budget of pretraining."""
+def supervised_encoder(config: PretrainConfig, train: LabelledFrames, seed: int) -> FrameEncoder:
+    """Trained on all labels of the probe's training people, with pretraining's budget and settings."""
     torch.manual_seed(seed)
-    encoder = FrameEncoder(config)
+    encoder, optim, steps = FrameEncoder(config.encoder), config.optim, config.run.steps
     model = nn.ModuleDict({"encoder": encoder, "head": nn.Linear(encoder.dim, train.label_FA.shape[1])})
     pixels_FHWC = np.concatenate([part.pixels_FHWC for part in train.frames])
     target_FA = torch.from_numpy(train.label_FA.astype(np.float32))
-    optim, rng = OptimConfig(), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     optimizer = build_optimizer(model.named_parameters(), optim)
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(step, steps, optim)
-        images_NCHW, place_N = _images(pixels_FHWC, rng, config.image_size, AugmentConfig())
+        images_NCHW, place_N = _images(pixels_FHWC, rng, config)
         loss = F.mse_loss(model["head"](encoder(images_NCHW).pooled_ND), target_FA[place_N])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -68,12 +70,13 @@ def supervised_encoder(config: EncoderConfig, train: LabelledFrames, steps: int,
 
 
 def _images(
-    pixels_FHWC: NDArray[np.uint8], rng: np.random.Generator, size: int, config: AugmentConfig
+    pixels_FHWC: NDArray[np.uint8], rng: np.random.Generator, config: PretrainConfig
 ) -> tuple[torch.Tensor, NDArray[np.int64]]:
-    place_N = rng.integers(len(pixels_FHWC), size=BATCH)
-    seed_N = rng.integers(0, 2**62, BATCH)
+    place_N = rng.integers(len(pixels_FHWC), size=IMAGES)
+    seed_N = rng.integers(0, 2**62, IMAGES)
     frames_N1HWC = torch.from_numpy(pixels_FHWC[place_N, None])
-    return augment(frames_N1HWC, seed_N, 0, size, config)[:, 0], place_N
+    images_N1CHW = augment(frames_N1HWC, seed_N, 0, config.encoder.image_size, config.augment)
+    return images_N1CHW[:, 0], place_N
 
 
 class PixelComponents:

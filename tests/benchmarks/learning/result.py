@@ -40,8 +40,7 @@ def write_result(
     size: Size,
     methods: list[Method],
     seeds: int,
-    steps: int,
-    words: list[str],
+    command: str,
     out: Path,
 ) -> None:
     """Score all encoders and write `learning-<date>.json` and `.md` into `out`."""
@@ -72,8 +71,7 @@ def write_result(
     present = score_row(SCORES["f1"], [everything_present(next(iter(full.values()))[0])])
     facts = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "command": f"python -m tests.benchmarks.learning --seeds {seeds} --steps {steps} "
-        f"--people {size.people} --data-seed {size.seed} {' '.join(words)}".strip(),
+        "command": command,
         "commit": _commit(),
         "host": f"{_cpu()}, Python {platform.python_version()}",
         "tested_people": len(set(groups["test"].person_F)),
