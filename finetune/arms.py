@@ -1,9 +1,9 @@
-"""Jobs side by side: scores of each way to start, intervals over people and seeds, paired differences.
+"""Jobs side by side: arms by task and way to start, and their scores.
 
-Axes: R bootstrap draws, P people, A AUs.
+Axes: A AUs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.results import DETECTION_SCORES, INTENSITY_SCORES, load_sums
+from finetune.scored import DRAWS, Score, Scored, score_jobs
 from pretrain.config import ConfigError
-from pretrain.metrics.people import Interval, mean_over_aus, percentile_interval, person_weights
+from pretrain.metrics.people import mean_over_aus
 
-DRAWS = 2000
 ARM_ORDER = ("pretrained", "random")
 HEADLINES = {"aunce": ("f1", "auc"), "intensity": ("icc", "mae")}
 """Scores shown, the first with intervals per AU."""
@@ -30,26 +30,6 @@ class Arm:
     task: str
     start: str
     results: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A score of an arm: mean over jobs, and its bootstrap draws."""
-
-    value_A: Floats
-    draws_RA: Floats
-
-    @property
-    def mean(self) -> float:
-        return float(mean_over_aus(self.value_A))
-
-    @property
-    def mean_interval(self) -> Interval:
-        return percentile_interval(mean_over_aus(self.draws_RA))
-
-    def interval(self, au: int) -> Interval:
-        """Interval of the AU at this place of the arm's AU list."""
-        return percentile_interval(self.draws_RA[:, au])
 
 
 def make_arms(results: Sequence[dict[str, Any]]) -> dict[str, list[Arm]]:
@@ -101,22 +81,12 @@ def score_arm(arm: Arm, name: str, draws: int = DRAWS, seed: int = 0) -> Scored:
     The same draws are made for every arm with equal folds and seeds: differences of draws are paired.
     """
     score = _scores(arm.task)[name]
-    values, drawn = [], []
+    folds = []
     for fold in sorted({_place(result)[0] for result in arm.results}):
         jobs = [load_sums(r["per_person"]) for r in arm.results if _place(r)[0] == fold]
-        weight_RP = person_weights(len(jobs[0].people), draws, seed + fold)
-        draws_JRA = np.stack([score(sums, weight_RP) for sums in jobs])
-        rng = np.random.default_rng([seed, fold, len(jobs)])
-        picked_RJ = rng.integers(len(jobs), size=(draws, len(jobs)))
-        values.append(np.mean([score(sums) for sums in jobs], axis=0))
-        drawn.append(draws_JRA[picked_RJ, np.arange(draws)[:, None]].mean(axis=1))
-    return Scored(np.mean(values, axis=0), np.mean(drawn, axis=0))
-
-
-def difference(first: Scored, second: Scored) -> tuple[float, Interval]:
-    """First minus second in the mean over AUs, with the paired interval."""
-    draws_R = mean_over_aus(first.draws_RA) - mean_over_aus(second.draws_RA)
-    return first.mean - second.mean, percentile_interval(draws_R)
+        folds.append(score_jobs(score, jobs, draws, seed + fold))
+    value_A = np.mean([fold.value_A for fold in folds], axis=0)
+    return Scored(value_A, np.mean([fold.draws_RA for fold in folds], axis=0))
 
 
 def baseline_values(arm: Arm, name: str, row: str) -> tuple[Floats, float]:
@@ -128,5 +98,5 @@ def baseline_values(arm: Arm, name: str, row: str) -> tuple[Floats, float]:
     return value_A, float(mean_over_aus(value_A))
 
 
-def _scores(task: str) -> dict[str, Callable[..., Floats]]:
+def _scores(task: str) -> dict[str, Score]:
     return INTENSITY_SCORES if task == "intensity" else DETECTION_SCORES

@@ -4,16 +4,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from finetune.arms import LOWER_IS_BETTER, Scored
+from finetune.arms import LOWER_IS_BETTER
 from finetune.identity import IdentityScore
 from finetune.neighbours import gain, interval_over_people
+from finetune.readout import score_readouts
+from finetune.readout_study import ReadoutStudy
+from finetune.scored import Scored, difference
 from finetune.studies import NeighbourStudy
 from pretrain.metrics.people import Interval, percentile_interval
 
 LEAST_PEOPLE = 5
 """Who must show an AU: resampled from fewer people, an interval is narrower than what it stands for."""
 Verdict = Literal["shown", "against", "not shown"]
-SCORE_NAMES = {"f1": "F1", "auc": "AUC", "icc": "ICC", "mae": "mean absolute error"}
+SCORE_NAMES = {"f1": "F1", "auc": "AUC", "icc": "ICC", "mae": "mean absolute error", "r": "correlation"}
+READOUT_SCORES = ("auc", "r")
+ROW_NAMES = {"random": "random weights"}
 TASK_NAMES = {"aunce": "AU detection", "intensity": "AU intensity"}
 
 
@@ -95,6 +100,24 @@ def au_claims(scored: Mapping[str, Any], name: str, left_out: Iterable[int]) -> 
             claims.append(
                 Claim(statement, f"AU{au}: pretraining lowers the {SCORE_NAMES[name]}", value, interval)
             )
+    return claims
+
+
+def readout_claims(study: ReadoutStudy | None) -> list[Claim]:
+    """The pretrained features against each other row, in the linear readout."""
+    if study is None or "pretrained" not in study.readouts:
+        return []
+    claims = []
+    for name in READOUT_SCORES:
+        scored = {row: score_readouts(name, [readout]) for row, readout in study.readouts.items()}
+        for rival in scored:
+            if rival != "pretrained":
+                what = f"Linear readout, {SCORE_NAMES[name]}: pretrained features are"
+                against = ROW_NAMES.get(rival, rival)
+                value, interval = difference(scored["pretrained"], scored[rival])
+                claims.append(
+                    Claim(f"{what} better than {against}", f"{what} worse than {against}", value, interval)
+                )
     return claims
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from finetune.arms import BASELINES, HEADLINES, Arm, baseline_values, difference, make_arms, score_arm
+from finetune.arms import BASELINES, HEADLINES, Arm, baseline_values, make_arms, score_arm
 from finetune.page import html_page
 from finetune.results import RESULT_NAME
+from finetune.scored import difference
 from finetune.sections import Sources, make_sections
 from pretrain.config import ConfigError
 from pretrain.metrics.people import Interval
@@ -196,6 +197,9 @@ def main(arguments: list[str]) -> None:
     more.add_argument(
         "--pretrain", default="", metavar="URL", help="the run; MLFLOW_TRACKING_URI has its metrics"
     )
+    more.add_argument(
+        "--rivals", nargs="*", default=[], metavar="URL", help="runs of other objectives on the same set"
+    )
     more.add_argument("--models", nargs="*", default=[], metavar="NAME", help="registered models")
     more.add_argument("--clip", type=Path, metavar="VIDEO", help="a video that was predicted")
     more.add_argument(
@@ -209,6 +213,7 @@ def main(arguments: list[str]) -> None:
         labelled_url=given.labelled,
         unlabelled_url=given.unlabelled,
         pretrain_url=given.pretrain,
+        rival_urls=given.rivals,
         models=given.models,
         clip=given.clip,
         clip_tables=given.clip_tables,

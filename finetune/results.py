@@ -7,7 +7,6 @@ sums are kept, so that any score can be resampled over people later, paired betw
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from finetune.frames import FrameTable
+from finetune.scored import Score, Sums
 from finetune.targets import Target
 from finetune.tasks.outcome import Outcome
 from pretrain.metrics.detection import DetectionSums, accuracy, auc, detection_sums, everything_present, f1
@@ -26,14 +26,13 @@ from pretrain.metrics.people import mean_over_aus
 RESULT_NAME = "result.json"
 PREDICTIONS_NAME = "test_predictions.parquet"
 LABELLED_NAME = "labelled_frames.json"
-DETECTION_SCORES: dict[str, Callable[..., NDArray[np.float64]]] = {"f1": f1, "auc": auc, "accuracy": accuracy}
-INTENSITY_SCORES: dict[str, Callable[..., NDArray[np.float64]]] = {
+DETECTION_SCORES: dict[str, Score] = {"f1": f1, "auc": auc, "accuracy": accuracy}
+INTENSITY_SCORES: dict[str, Score] = {
     "icc": icc,
     "mae": mae,
     "mse": mse,
     "pcc": pcc,
 }
-Sums = DetectionSums | IntensitySums
 
 
 def score_outcome(outcome: Outcome, target: Target) -> dict[str, Any]:

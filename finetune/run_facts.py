@@ -94,19 +94,31 @@ def set_facts(manifest: Manifest) -> SetFacts:
     )
 
 
+def export_facts(run_url: str) -> dict[str, Any]:
+    """What a pretraining run wrote beside its exported encoder: `config`, `step`, ...
+
+    Raises:
+        ConfigError: it exported none, or is not finished.
+    """
+    url = storage.join(run_url, ENCODER_FOLDER, FACTS_NAME)
+    if not storage.exists(url):
+        raise ConfigError(
+            f"{run_url} holds no finished pretraining run: {ENCODER_FOLDER}/{FACTS_NAME} wanted"
+        )
+    facts: dict[str, Any] = json.loads(storage.read_bytes(url))
+    return facts
+
+
 def open_pretrain_run(run_url: str) -> PretrainRun:
     """A finished run's config, newest checkpoint and metrics.
 
     Raises:
         ConfigError: nothing finished is there.
     """
-    facts_url = storage.join(run_url, ENCODER_FOLDER, FACTS_NAME)
     checkpoints = committed(run_url)
-    if not checkpoints or not storage.exists(facts_url):
-        raise ConfigError(
-            f"{run_url} holds no finished pretraining run: a checkpoint and {ENCODER_FOLDER}/ wanted"
-        )
-    facts = json.loads(storage.read_bytes(facts_url))
+    if not checkpoints:
+        raise ConfigError(f"{run_url} holds no finished pretraining run: no checkpoint")
+    facts = export_facts(run_url)
     reader = CheckpointReader(checkpoints[-1])
     curves = read_curves(str(reader.facts.get("mlflow_run_id", "")))
     return PretrainRun(facts["config"], int(facts["step"]), reader, curves)

@@ -4,7 +4,7 @@ Axes: F frames, H W C stored pixels, D features, A AUs.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finetune.protocols import PROTOCOLS
+from finetune.targets import make_target, read_labels
 from pretrain.augment import PLAIN, augment
+from pretrain.models.encoder import FrameEncoder
 from shards.errors import ShardError
 from shards.plan import PlannedClip
 from shards.reader import ClipReader, StreamConfig, StreamCounters
@@ -37,6 +40,12 @@ class SampledFrames:
 
     def __len__(self) -> int:
         return len(self.row_F)
+
+    def only(self, places: NDArray[np.int64]) -> "SampledFrames":
+        """Some of them."""
+        lists = (self.row_F, self.place_F, self.person_F, self.video_F, self.jpeg_F)
+        row_F, place_F, person_F, video_F, jpeg_F = ([of[place] for place in places] for of in lists)
+        return SampledFrames(row_F, place_F, person_F, video_F, jpeg_F, self.pixels_FHWC[places])
 
 
 def spread_frames(tracks: TrackSet, rows: Sequence[int], per_video: int) -> list[tuple[int, int]]:
@@ -92,3 +101,31 @@ def encode_frames(apply: Apply, frames: SampledFrames, image_size: int) -> NDArr
             seed_N = np.zeros(len(pixels_N1HWC), np.int64)
             vectors.append(apply(augment(pixels_N1HWC, seed_N, 0, image_size, PLAIN)[:, 0]).numpy())
     return np.concatenate(vectors).astype(np.float64)
+
+
+def encode_with(encoder: FrameEncoder, frames: SampledFrames) -> NDArray[np.float64]:
+    """The encoder's feature of each frame."""
+    return encode_frames(lambda x: encoder(x).pooled_ND, frames, encoder.config.image_size)
+
+
+@dataclass(frozen=True)
+class LabelledFrames:
+    """Sampled frames with intensities, -1 where nobody coded."""
+
+    frames: SampledFrames
+    aus: tuple[int, ...]
+    label_FA: NDArray[np.int8]
+
+    def only(self, places: NDArray[np.int64]) -> "LabelledFrames":
+        """Some of them."""
+        return LabelledFrames(self.frames.only(places), self.aus, self.label_FA[places])
+
+
+def read_labelled(tracks: TrackSet, people: Iterable[str], protocol: str, count: int) -> LabelledFrames:
+    """About `count` frames of people, evenly spread over their videos; at least two of each video."""
+    target = make_target("intensity", PROTOCOLS[protocol], tracks.manifest)
+    labels = read_labels(tracks, [int(row) for row in tracks.rows_of(set(people))], target)
+    per_video = max(2, count // max(1, len({tracks.videos[row] for row in labels})))
+    frames = read_sampled(tracks, spread_frames(tracks, list(labels), per_video))
+    label_FA = np.stack([labels[row][place] for row, place in zip(frames.row_F, frames.place_F, strict=True)])
+    return LabelledFrames(frames, target.aus, label_FA)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from finetune.claims import Claim, au_claims, measured_claims, score_claims
+from finetune.claims import Claim, au_claims, measured_claims, readout_claims, score_claims
 from finetune.clip import ClipResult, read_clip
 from finetune.identity import IdentityScore
 from finetune.look_alikes import LookAlikes, look_alikes
@@ -17,8 +18,10 @@ from finetune.pages.flow import flow_section
 from finetune.pages.markup import Section
 from finetune.pages.neighbours import attention_section, neighbours_section
 from finetune.pages.people import people_section
+from finetune.pages.readout import readout_section
 from finetune.pages.scores import jobs_section, scores_section
 from finetune.pages.timelines import timelines_section, wanted_pictures
+from finetune.readout_study import ReadoutStudy, Rows, frozen_rows, study_readout, weights_seed
 from finetune.results import PREDICTIONS_NAME
 from finetune.run_facts import (
     PretrainRun,
@@ -27,7 +30,7 @@ from finetune.run_facts import (
     registered,
     set_facts,
 )
-from finetune.sampled import read_sampled
+from finetune.sampled import encode_with, read_sampled
 from finetune.studies import (
     NeighbourStudy,
     frozen_encoders,
@@ -55,6 +58,7 @@ class Sources:
     labelled_url: str = ""
     unlabelled_url: str = ""
     pretrain_url: str = ""
+    rival_urls: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
     alias: str = "candidate"
     clip: Path | None = None
@@ -90,7 +94,11 @@ def make_sections(
     alike = look_alikes(sources.aus) if sources.generated else LookAlikes()
     clip = _read_clip(sources, labelled)
     measured = _measured(sources, run, labelled, unlabelled)
-    claims = [*score_claims(tables), *measured_claims(measured.neighbours, measured.identity)]
+    claims = [
+        *score_claims(tables),
+        *readout_claims(measured.readout),
+        *measured_claims(measured.neighbours, measured.identity),
+    ]
     of_aus = [claim for scored in tables for claim in _of_aus(scored, alike)]
     return [
         _flow(sources, run, labelled, unlabelled, clip),
@@ -166,6 +174,7 @@ class _Measured:
     """What was measured on frames here, and its sections."""
 
     sections: list[Section] = field(default_factory=list)
+    readout: ReadoutStudy | None = None
     neighbours: NeighbourStudy | None = None
     identity: dict[str, IdentityScore] = field(default_factory=dict)
 
@@ -176,20 +185,29 @@ def _measured(
     any_set = labelled or unlabelled
     if any_set is None:
         return _Measured()
+    result = sources.results[0]
     encoders = frozen_encoders(sources.results, any_set.manifest.recipe_digest)
-    sections, identity = [], {}
-    neighbours = study_neighbours(labelled, sources.results[0], encoders) if labelled and encoders else None
+    rows: Rows = {name: partial(encode_with, encoder) for name, encoder in encoders.items()}
+    frames = sample_unlabelled(unlabelled) if unlabelled is not None else None
+    if run is not None and frames is not None:
+        urls = sources.pretrain_url, sources.rival_urls
+        rows = frozen_rows(run, *urls, frames, weights_seed(result))
+    sections = []
+    readout = study_readout(labelled, result, rows) if labelled and rows else None
+    if readout is not None:
+        sections.append(readout_section(readout))
+    neighbours = study_neighbours(labelled, result, encoders) if labelled and encoders else None
     if neighbours is not None:
         sections.append(neighbours_section(neighbours))
-    if unlabelled is not None:
-        frames = sample_unlabelled(unlabelled)
+    identity = {}
+    if frames is not None:
         if run is not None:
             attention = study_attention(frames, run, encoders.get("pretrained"))
             sections += [] if attention is None else [attention_section(attention)]
-        identity = study_identity(frames, encoders)
+        identity = study_identity(frames, rows)
         if identity:
             sections.append(people_section(identity, len(frames)))
-    return _Measured(sections, neighbours, identity)
+    return _Measured(sections, readout, neighbours, identity)
 
 
 def _read_clip(sources: Sources, labelled: TrackSet | None) -> ClipResult | None:

@@ -10,19 +10,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from finetune.attention import Picked, attend, momentum_projection
-from finetune.data import draw_seed
 from finetune.identity import IdentityScore, tell_people
 from finetune.initial import RANDOM, initial_encoder
 from finetune.neighbours import Agreement, agreement, chance, nearest_of_others, queries
-from finetune.protocols import PROTOCOLS
+from finetune.readout_study import Rows, weights_seed
 from finetune.run_facts import PretrainRun
-from finetune.sampled import Apply, SampledFrames, encode_frames, read_sampled, spread_frames
-from finetune.targets import make_target, read_labels
-from finetune.train import WEIGHTS
-from pretrain.models.encoder import EncoderConfig, FrameEncoder, FrameFeatures
+from finetune.sampled import (
+    SampledFrames,
+    encode_frames,
+    encode_with,
+    read_labelled,
+    read_sampled,
+    spread_frames,
+)
+from pretrain.models.encoder import EncoderConfig, FrameEncoder
 from shards.tracks import TrackSet
 
 LABELLED_FRAMES, UNLABELLED_FRAMES = 360, 1200
@@ -66,7 +69,7 @@ def frozen_encoders(results: Sequence[Mapping[str, Any]], recipe_digest: str) ->
     for result in sorted(results, key=lambda result: str(result["init"]["init"])):
         start = str(result["init"]["init"])
         if start not in found and "config" in result:
-            torch.manual_seed(draw_seed(int(result["seed"]), WEIGHTS))
+            torch.manual_seed(weights_seed(result))
             config = EncoderConfig(**result["config"]["encoder"])
             source = RANDOM if start == RANDOM else str(result["init"]["source"])
             found[start] = initial_encoder(source, config, recipe_digest)[0].eval()
@@ -77,22 +80,18 @@ def study_neighbours(
     tracks: TrackSet, result: Mapping[str, Any], encoders: Encoders
 ) -> NeighbourStudy | None:
     """Neighbours among a job's tested people; None where no tested frame shows an AU."""
-    people = set(result["people"]["test"])
-    target = make_target("intensity", PROTOCOLS[result["protocol"]["name"]], tracks.manifest)
-    labels = read_labels(tracks, [int(row) for row in tracks.rows_of(people)], target)
-    per_video = max(2, LABELLED_FRAMES // max(1, len({tracks.videos[row] for row in labels})))
-    frames = read_sampled(tracks, spread_frames(tracks, list(labels), per_video))
-    label_FA = np.stack([labels[row][place] for row, place in zip(frames.row_F, frames.place_F, strict=True)])
+    labelled = read_labelled(tracks, result["people"]["test"], result["protocol"]["name"], LABELLED_FRAMES)
+    frames, label_FA = labelled.frames, labelled.label_FA
     by_chance = chance(label_FA, frames.person_F)
     if len(set(frames.person_F)) < 2 or not len(by_chance.mean_P):
         return None
     order = {
-        name: nearest_of_others(_encode(encoder, frames), frames.person_F, NEIGHBOURS)
+        name: nearest_of_others(encode_with(encoder, frames), frames.person_F, NEIGHBOURS)
         for name, encoder in encoders.items()
     }
     return NeighbourStudy(
         frames=frames,
-        aus=target.aus,
+        aus=labelled.aus,
         label_FA=label_FA,
         order_FK=order,
         agreement={name: agreement(label_FA, frames.person_F, order_FK) for name, order_FK in order.items()},
@@ -118,34 +117,23 @@ def study_attention(
     projection = momentum_projection(run.reader, config, int(settings["dim"]))
     if projection is not None:
         apply, image_size = projection
+        vectors_FD = encode_frames(apply, frames, image_size)
     elif exported is not None:
-        apply, image_size = _pooled(exported), exported.config.image_size
+        vectors_FD = encode_with(exported, frames)
     else:
         return None
     temperature = float(settings["tau_attention"])
-    picked = attend(encode_frames(apply, frames, image_size), frames.person_F, temperature, PICKED)
+    picked = attend(vectors_FD, frames.person_F, temperature, PICKED)
     return AttentionStudy(frames, picked, _middle_frames(frames), temperature, projection is not None)
 
 
-def study_identity(frames: SampledFrames, encoders: Encoders) -> dict[str, IdentityScore]:
-    """How well each encoder's features tell people; empty where no two people have two videos."""
+def study_identity(frames: SampledFrames, rows: Rows) -> dict[str, IdentityScore]:
+    """How well each row's features tell people; empty where no two people have two videos."""
     scores = {
-        name: tell_people(_encode(encoder, frames), frames.person_F, frames.video_F)
-        for name, encoder in encoders.items()
+        name: tell_people(features_of(frames), frames.person_F, frames.video_F)
+        for name, features_of in rows.items()
     }
     return {name: score for name, score in scores.items() if score is not None}
-
-
-def _encode(encoder: FrameEncoder, frames: SampledFrames) -> NDArray[np.float64]:
-    return encode_frames(_pooled(encoder), frames, encoder.config.image_size)
-
-
-def _pooled(encoder: FrameEncoder) -> Apply:
-    def apply(frames_NCHW: Tensor) -> Tensor:
-        features: FrameFeatures = encoder(frames_NCHW)
-        return features.pooled_ND
-
-    return apply
 
 
 def _middle_frames(frames: SampledFrames) -> list[int]:

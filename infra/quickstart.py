@@ -30,6 +30,7 @@ EXPECTED_SECONDS = {
     "pack": 40.0,
     "verify": 10.0,
     "pretrain": 320.0,
+    "rival": 200.0,
     "finetune": 240.0,
     "predict": 40.0,
     "report": 20.0,
@@ -45,6 +46,7 @@ QUIET = {
 }
 CURVE_POINTS = 40
 """Points of the report's training curves."""
+PRETRAIN = "pretrain/configs/clp_cpu.yaml"
 MODELS = {"aunce": "au-detector", "intensity": "au-intensity"}
 
 
@@ -97,6 +99,7 @@ class Quickstart:
         self.stages.run("pack", "frames", self._pack)
         self.stages.run("verify", "frames", self._verify)
         self.stages.run("pretrain", "clips", self._pretrain)
+        self.stages.run("rival", "clips", self._rival)
         self.stages.run("finetune", "jobs", self._finetune)
         self.stages.run("predict", "videos", self._predict)
         self.stages.run("report", "pages", self._report)
@@ -159,18 +162,28 @@ class Quickstart:
         )
 
     def _pretrain(self) -> float:
-        config = self.config
+        batch = self.config.pretrain_batch
+        self._pretrain_one("pretrain", f"run.global_batch={batch}")
+        return self.config.pretrain_steps * batch
+
+    def _rival(self) -> float:
+        """SimCLR on as many images per step: two views of single frames, where CLP has clips."""
+        from pretrain.train import PretrainConfig
+
+        clip_frames = load(PretrainConfig, Request((ROOT / PRETRAIN,), (), print_only=False)).clp.num_frames
+        batch = self.config.pretrain_batch * clip_frames // 2
+        self._pretrain_one("rival", f"run.global_batch={batch}", "objective=simclr")
+        return self.config.pretrain_steps * batch
+
+    def _pretrain_one(self, name: str, *words: str) -> None:
+        steps = self.config.pretrain_steps
         self._submit(
-            *("pretrain", "-m", "ray_jobs.pretrain_job", "pretrain/configs/clp_cpu.yaml"),
+            *(name, "-m", "ray_jobs.pretrain_job", PRETRAIN),
             f"data.url={self._set_url('voxceleb')}",
-            f"run.url={self.store_url}/runs/pretrain",
-            f"run.steps={config.pretrain_steps}",
-            f"run.global_batch={config.pretrain_batch}",
-            f"run.log_every={max(1, config.pretrain_steps // CURVE_POINTS)}",
-            f"run.seed={config.seed}",
-            *(f"tracking.uri={self.tracking_uri}", "tracking.name=pretrain"),
+            *(f"run.url={self.store_url}/runs/{name}", f"run.steps={steps}", f"run.seed={self.config.seed}"),
+            f"run.log_every={max(1, steps // CURVE_POINTS)}",
+            *(f"tracking.uri={self.tracking_uri}", f"tracking.name={name}", *words),
         )
-        return config.pretrain_steps * config.pretrain_batch
 
     def _jobs(self) -> list[tuple[str, str]]:
         return [(task, start) for task in MODELS for start in ("pretrained", "random")]
@@ -238,7 +251,8 @@ class Quickstart:
             *("report", "-m", "finetune.report", *folders, "--throughput", str(throughput)),
             *("--out", str(self.folder / "report.html"), *self._clip_words()),
             *("--labelled", self._set_url("disfa"), "--unlabelled", self._set_url("voxceleb")),
-            *("--pretrain", f"{self.store_url}/runs/pretrain", "--models", *MODELS.values()),
+            *("--pretrain", f"{self.store_url}/runs/pretrain", "--rivals", f"{self.store_url}/runs/rival"),
+            *("--models", *MODELS.values()),
         )
         return 1
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from finetune.claims import ROW_NAMES
 from finetune.identity import IdentityScore
 from finetune.pages.markup import Section, paragraph, table
 
@@ -15,7 +16,10 @@ def people_section(scores: Mapping[str, IdentityScore], frames: int) -> Section:
     """
     first = next(iter(scores.values()))
     rows = [
-        [name, f"{s.value:.1%} <small>[{s.interval.low:.1%}, {s.interval.high:.1%}]</small>"]
+        [
+            ROW_NAMES.get(name, name),
+            f"{s.value:.1%} <small>[{s.interval.low:.1%}, {s.interval.high:.1%}]</small>",
+        ]
         for name, s in scores.items()
     ]
     rows.append(["chance", f"{first.chance:.1%}"])
@@ -29,6 +33,6 @@ def people_section(scores: Mapping[str, IdentityScore], frames: int) -> Section:
                 "means to learn behaviour and not identity: the nearer to chance, the better. Pretraining "
                 "has seen these people, without their names."
             ),
-            table(["encoder", "frames told right"], rows),
+            table(["features", "frames told right"], rows),
         ],
     )

@@ -10,15 +10,15 @@ from tests.browser import look
 from tests.processes import mentioning
 
 SECTIONS = [
-    *("flow", "claims", "pretraining", "aunce", "intensity", "timelines", "neighbours", "attention"),
-    *("identity", "clip", "time", "jobs"),
+    *("flow", "claims", "pretraining", "aunce", "intensity", "timelines"),
+    *("readout", "neighbours", "attention", "identity", "clip", "time", "jobs"),
 ]
 
 
 @pytest.mark.timeout(900)
 def test_from_videos_to_a_report_of_registered_models(finished_run):
     folder, output = finished_run
-    assert re.search(r"\[4/7\] pretrain: 48 clips in", output)
+    assert re.search(r"\[4/8\] pretrain: 48 clips in", output)
     for name, column in (("au-detector", "AU12_probability"), ("au-intensity", "AU12_intensity_0_5")):
         for file, frames in ((f"{name}.csv", 52), (f"clip-{name}.csv", 120)):
             table = pd.read_csv(folder / file)
@@ -65,7 +65,7 @@ def test_another_start_does_again_what_another_clip_changes(finished_run, quicks
     again = quickstart(folder, *small, "clip=none")
     assert again.returncode == 0, again.stderr[-3000:]
     done = re.findall(r"\[\d/7\] (\w+): done before", again.stderr)
-    assert done == ["generate", "pack", "verify", "pretrain", "finetune"]
+    assert done == ["generate", "pack", "verify", "pretrain", "rival", "finetune"]
     assert "<section id='clip'>" not in (folder / "report.html").read_text()
     refused = quickstart(folder, *small[:2])
     assert refused.returncode == 2

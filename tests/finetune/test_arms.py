@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from finetune.arms import baseline_values, difference, make_arms, score_arm
+from finetune.arms import baseline_values, make_arms, score_arm
+from finetune.scored import difference
 from pretrain.config import ConfigError
 
 

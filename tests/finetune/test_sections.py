@@ -18,7 +18,7 @@ from finetune.views import first_clip
 from pretrain.augment import AugmentConfig, augment
 from pretrain.checkpoint import MARKER
 from pretrain.config import ConfigError, to_dict
-from pretrain.models.encoder import save_encoder
+from pretrain.models.encoder import FACTS_NAME, FrameEncoder, save_encoder
 from pretrain.models.projected import ProjectedEncoder
 from shards.batch import ClipSpec
 from shards.plan import Plan
@@ -81,6 +81,17 @@ def run(tmp_path_factory, unlabelled, tiny_encoder):
 
 
 @pytest.fixture(scope="module")
+def rival(tmp_path_factory, run, tiny_encoder):
+    """The exported encoder of a run with another objective."""
+    facts = json.loads((run / "encoder" / FACTS_NAME).read_text())
+    facts["config"] = {**facts["config"], "objective": "simclr"}
+    torch.manual_seed(5)
+    folder = tmp_path_factory.mktemp("rival")
+    save_encoder(FrameEncoder(tiny_encoder), folder / "encoder", facts)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def jobs(tmp_path_factory, toy_set, run, make_result, tiny_encoder):
     """Results of two detection jobs, and of an intensity job with its predictions."""
     folder = tmp_path_factory.mktemp("jobs")
@@ -91,14 +102,14 @@ def jobs(tmp_path_factory, toy_set, run, make_result, tiny_encoder):
         result = make_result(start, skill=2.0)
         init = {**result["init"], "source": str(run / "encoder")} if start == "pretrained" else result["init"]
         result |= {"init": init, "config": config, "thresholds": [0.5, 0.5, 0.5]}
-        result["people"] = {"test": test_people}
+        result["people"] = {"train": ["SN001"], "validation": ["SN002"], "test": test_people}
         (folder / start).mkdir()
         (folder / start / "result.json").write_text(json.dumps(result))
     rows = [row for row in range(len(tracks)) if tracks.identities[row] in test_people]
     return folder, tracks, rows
 
 
-def test_the_page_of_a_run(jobs, run, toy_set, unlabelled, tmp_path, capsys):
+def test_the_page_of_a_run(jobs, run, rival, toy_set, unlabelled, tmp_path, capsys):
     folder, _, _ = jobs
     (tmp_path / "stages.json").write_text(
         json.dumps([{"stage": "pack", "count": 4050, "unit": "frames", "seconds": 10.0, "peak_bytes": 2e9}])
@@ -107,12 +118,22 @@ def test_the_page_of_a_run(jobs, run, toy_set, unlabelled, tmp_path, capsys):
         [
             *(str(folder / "random"), str(folder / "pretrained"), "--out", str(tmp_path / "report.html")),
             *("--throughput", str(tmp_path / "stages.json"), "--labelled", toy_set),
-            *("--unlabelled", unlabelled, "--pretrain", str(run)),
+            *("--unlabelled", unlabelled, "--pretrain", str(run), "--rivals", str(rival)),
         ]
     )
     assert "AU detection (AUNCE)" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
-    for name in ("flow", "claims", "pretraining", "aunce", "neighbours", "attention", "time", "jobs"):
+    for name in (
+        "flow",
+        "claims",
+        "pretraining",
+        "aunce",
+        "readout",
+        "neighbours",
+        "attention",
+        "time",
+        "jobs",
+    ):
         assert f"<section id='{name}'>" in page
     for text in (
         "7 of 4 clips",
@@ -121,6 +142,9 @@ def test_the_page_of_a_run(jobs, run, toy_set, unlabelled, tmp_path, capsys):
         "Peak memory: 2.0 GB",
         "Nothing here says how accurate the models are on real people",
         "random frames",
+        "<td>SimCLR</td>",
+        "Linear readout, AUC: pretrained features are",
+        "frames of 4 people",
     ):
         assert text in page
     counts = look(tmp_path / "report.html", tmp_path)

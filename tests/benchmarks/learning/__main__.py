@@ -16,20 +16,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import OmegaConf
 
-from finetune.sampled import SampledFrames
+from finetune.sampled import SampledFrames, encode_with
+from finetune.untrained import Floats, PixelComponents, random_encoder
 from infra.stages import StageError, open_folder
 from pretrain.config import Request, load
 from pretrain.models.encoder import FrameEncoder
 from pretrain.train import PretrainConfig
-from tests.benchmarks.learning.features import (
-    Floats,
-    PixelComponents,
-    encoder_features,
-    exported,
-    random_encoder,
-    supervised_encoder,
-)
+from tests.benchmarks.learning.features import exported, supervised_encoder
 from tests.benchmarks.learning.methods import CONFIG, Method, chosen
 from tests.benchmarks.learning.result import write_result
 from tests.benchmarks.learning.sets import (
@@ -52,17 +47,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--methods", nargs="*", default=[], help="rows, all by default")
     parser.add_argument("--seeds", type=int, default=3, help="(%(default)s)")
     parser.add_argument("--steps", type=int, default=1000, help="of every encoder (%(default)s)")
-    parser.add_argument("--people", type=int, default=Size.people, help="unlabelled (%(default)s)")
-    parser.add_argument(
-        "--labelled-people", type=int, default=Size.labelled_people, help="per labelled set (%(default)s)"
-    )
-    parser.add_argument("--seconds", type=float, default=Size.seconds, help="of a video (%(default)s)")
-    parser.add_argument("--data-seed", type=int, default=Size.seed, help="of all faces (%(default)s)")
+    parser.add_argument("--size", nargs="*", default=[], help="key=value: people, seconds, seed, ...")
     parser.add_argument("--words", nargs="*", default=[], help="key=value for every pretraining")
     parser.add_argument("--out", type=Path, default=Path("tests/benchmarks/results"), help="(%(default)s)")
     parser.add_argument("--one", help=argparse.SUPPRESS)  # a single encoder, in a process of its own
     given = parser.parse_args(arguments)
-    size = Size(given.people, given.seconds, labelled_people=given.labelled_people, seed=given.data_seed)
+    size = OmegaConf.to_object(
+        OmegaConf.merge(OmegaConf.structured(Size), OmegaConf.from_dotlist(given.size))
+    )
     folder: Path = given.run.absolute()
     if given.one:
         name, seed = given.one.rsplit("-", 1)
@@ -104,7 +96,7 @@ def make_features(folder: Path, size: Size, method: Method, seed: int, steps: in
     features_of: Callable[[SampledFrames], Floats] = (
         PixelComponents(people)
         if method.name == "pixels"
-        else partial(encoder_features, _encoder(folder, method, seed, steps, words, groups["train"], people))
+        else partial(encode_with, _encoder(folder, method, seed, steps, words, groups["train"], people))
     )
     found = {
         group: np.concatenate([features_of(part) for part in labelled.frames])
@@ -138,7 +130,7 @@ def _encoder(
         return exported(target)
     config = load(PretrainConfig, Request((Path(CONFIG),), common, print_only=False))
     if method.name == "random":
-        return random_encoder(config, people, seed)
+        return random_encoder(config.encoder, config.augment, people, seed)
     return supervised_encoder(config, train, seed)
 
 

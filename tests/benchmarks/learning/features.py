@@ -1,6 +1,6 @@
-"""Features of every row of the table: from an exported encoder, random weights, labels, or pixels.
+"""Encoders of the table's trained rows, and what they say of frames.
 
-Axes: F frames, D features, N images of a batch, A AUs.
+Axes: F frames, H W C pixels, D features, N images of a batch, A AUs.
 """
 
 from pathlib import Path
@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from finetune.sampled import SampledFrames, encode_frames
 from pretrain.augment import augment
 from pretrain.models.encoder import FrameEncoder, load_encoder
 from pretrain.optim import build_optimizer, learning_rate_at
@@ -19,33 +18,12 @@ from pretrain.train import PretrainConfig
 from tests.benchmarks.learning.methods import IMAGES
 from tests.benchmarks.learning.sets import LabelledFrames
 
-CALIBRATION_BATCHES = 20
-COMPONENTS = 192
 Floats = NDArray[np.float64]
-
-
-def encoder_features(encoder: FrameEncoder, frames: SampledFrames) -> Floats:
-    """What a frozen encoder says of frames."""
-    return encode_frames(lambda x: encoder(x).pooled_ND, frames, encoder.config.image_size)
 
 
 def exported(folder: Path) -> FrameEncoder:
     """The encoder that pretraining exported below its run folder."""
     return load_encoder(folder / "encoder")[0]
-
-
-def random_encoder(config: PretrainConfig, frames: SampledFrames, seed: int) -> FrameEncoder:
-    """Random weights; batch normalisation gets the statistics of real frames, or features would be noise."""
-    torch.manual_seed(seed)
-    encoder = FrameEncoder(config.encoder)
-    for layer in encoder.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = None  # a plain average
-    rng = np.random.default_rng(seed)
-    with torch.no_grad():
-        for _ in range(CALIBRATION_BATCHES):
-            encoder(_images(frames.pixels_FHWC, rng, config)[0])
-    return encoder.eval()
 
 
 def supervised_encoder(config: PretrainConfig, train: LabelledFrames, seed: int) -> FrameEncoder:
@@ -77,20 +55,3 @@ def _images(
     frames_N1HWC = torch.from_numpy(pixels_FHWC[place_N, None])
     images_N1CHW = augment(frames_N1HWC, seed_N, 0, config.encoder.image_size, config.augment)
     return images_N1CHW[:, 0], place_N
-
-
-class PixelComponents:
-    """Principal components of small grey frames, learned on the unlabelled people."""
-
-    def __init__(self, frames: SampledFrames, size: int = 32) -> None:
-        self.size = size
-        pixels_FD = self._pixels(frames)
-        self._mean_D = pixels_FD.mean(axis=0)
-        _, _, vector_KD = np.linalg.svd(pixels_FD - self._mean_D, full_matrices=False)
-        self._vector_KD = vector_KD[:COMPONENTS]
-
-    def __call__(self, frames: SampledFrames) -> Floats:
-        return np.asarray((self._pixels(frames) - self._mean_D) @ self._vector_KD.T)
-
-    def _pixels(self, frames: SampledFrames) -> Floats:
-        return encode_frames(lambda x: x.mean(dim=1).flatten(1), frames, self.size)

@@ -4,6 +4,8 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,64 +13,71 @@ from typing import Any
 import numpy as np
 
 from finetune.identity import tell_people
+from finetune.readout import LabelledFeatures, Readout, read_out, score_readouts, some_labels
+from finetune.sampled import SampledFrames
+from finetune.scored import Scored, difference
+from pretrain.metrics.detection import everything_present, f1
+from pretrain.metrics.people import mean_over_aus
 from tests.benchmarks.learning.methods import Method
-from tests.benchmarks.learning.probe import Frames, Scores, score_probe, some_labels
-from tests.benchmarks.learning.sets import GROUPS, Size, labelled_frames, people_frames
-from tests.benchmarks.learning.table import (
-    SCORES,
-    Row,
-    as_json,
-    cell,
-    everything_present,
-    markdown,
-    score_row,
-)
+from tests.benchmarks.learning.pose import pose_r
+from tests.benchmarks.learning.sets import GROUPS, LabelledFrames, Size, labelled_frames, people_frames
+from tests.benchmarks.learning.table import as_json, cell, markdown
 
 FEW_LABELS, FEW_DRAWS = 0.02, 5
 FULL = ("auc", "r", "icc", "f1")
 FEW = ("icc", "mae")
+HEAD = ("", "AUC", "r", "ICC", "F1", "ICC, 2 % labelled", "MAE, 2 % labelled", "identity", "pose r")
 AGAINST = ("random", "pixels", "simclr", "moco", "temporal", "own-view", "same-person")
 CAPTION = (
     "Generated faces: the numbers compare methods and say nothing about accuracy on real people. Linear "
     "readout of frozen features, mean over 12 AUs; strength and thresholds chosen on validation people. "
-    "Brackets: 95 % over people and seeds, paired for differences."
+    "Brackets: 95 % over people and seeds, paired for differences. Identity: share of the unlabelled "
+    "people's frames told right across their videos; pose: the head's rotation read out."
 )
 
 
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one method."""
+
+    full: Mapping[str, Scored]
+    few: Mapping[str, Scored]
+    identity: float
+    pose_r: float
+
+    @property
+    def cells(self) -> list[str]:
+        scored = [*self.full.values(), *self.few.values()]
+        means = [cell(one.mean, one.mean_interval) for one in scored]
+        return [*means, f"{self.identity:.3f}", f"{self.pose_r:.3f}"]
+
+    def minus(self, other: "Row") -> list[str]:
+        """Cells of the paired differences."""
+        pairs = [(self.full[name], other.full[name]) for name in FULL]
+        pairs += [(self.few[name], other.few[name]) for name in FEW]
+        told, posed = self.identity - other.identity, self.pose_r - other.pose_r
+        return [*(cell(*difference(*pair)) for pair in pairs), f"{told:+.3f}", f"{posed:+.3f}"]
+
+    def json(self) -> dict[str, Any]:
+        """For the result file."""
+        groups = {"all_labels": self.full, "two_percent": self.few}
+        scores = {
+            group: {name: as_json(one.mean, one.mean_interval) for name, one in found.items()}
+            for group, found in groups.items()
+        }
+        return {**scores, "identity": self.identity, "pose_r": self.pose_r}
+
+
 def write_result(
-    folder: Path,
-    size: Size,
-    methods: list[Method],
-    seeds: int,
-    command: str,
-    out: Path,
+    folder: Path, size: Size, methods: list[Method], seeds: int, command: str, out: Path
 ) -> None:
     """Score all encoders and write `learning-<date>.json` and `.md` into `out`."""
     groups = {group: labelled_frames(folder, size, group) for group in GROUPS}
     people = people_frames(folder)
-    full: dict[str, list[Scores]] = {}
-    few: dict[str, list[Scores]] = {}
-    told: dict[str, float] = {}
+    rows, present = {}, 0.0
     for method in methods:
-        full[method.name], few[method.name], accuracy = [], [], []
-        for seed in range(seeds):
-            stored = np.load(folder / "features" / f"{method.name}-{seed}.npz")
-            train, validation, test = (
-                Frames(stored[group].astype(np.float64), part.label_FA, part.person_F, part.rotation_F3)
-                for group, part in groups.items()
-            )
-            full[method.name].append(score_probe(train, validation, test))
-            few[method.name] += [
-                score_probe(some_labels(train, FEW_LABELS, draw), validation, test)
-                for draw in range(seed * FEW_DRAWS, (seed + 1) * FEW_DRAWS)
-            ]
-            score = tell_people(stored["people"].astype(np.float64), people.person_F, people.video_F)
-            accuracy.append(float("nan") if score is None else score.value)
-        told[method.name] = float(np.mean(accuracy))
-    rows = {name: {score: score_row(SCORES[score], seen) for score in FULL} for name, seen in full.items()}
-    few_rows = {name: {score: score_row(SCORES[score], seen) for score in FEW} for name, seen in few.items()}
-    posed = {name: float(np.mean([one.pose_r for one in seen])) for name, seen in full.items()}
-    present = score_row(SCORES["f1"], [everything_present(next(iter(full.values()))[0])])
+        files = [folder / "features" / f"{method.name}-{seed}.npz" for seed in range(seeds)]
+        rows[method.name], present = _measure([dict(np.load(file)) for file in files], groups, people)
     facts = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "command": command,
@@ -76,68 +85,58 @@ def write_result(
         "host": f"{_cpu()}, Python {platform.python_version()}",
         "tested_people": len(set(groups["test"].person_F)),
         "labelled_people": len(set(groups["train"].person_F)),
+        "everything_present_f1": present,
     }
-    content: dict[str, Any] = {
-        **facts,
-        "all_labels": _json(rows),
-        "two_percent": _json(few_rows),
-        "identity": told,
-        "pose_r": posed,
-        "everything_present_f1": as_json(present),
-    }
+    content = {**facts, "rows": {name: row.json() for name, row in rows.items()}}
     out.mkdir(parents=True, exist_ok=True)
     stem = out / f"learning-{facts['date']}"
     stem.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
-    text = _text(facts, methods, rows, few_rows, told, posed, present)
+    text = _text(facts, methods, rows)
     stem.with_suffix(".md").write_text(text)
     sys.stdout.write(text)
 
 
-def _json(rows: dict[str, dict[str, Row]]) -> dict[str, Any]:
-    return {name: {score: as_json(row) for score, row in found.items()} for name, found in rows.items()}
+def _measure(
+    seeds: list[dict[str, Any]], groups: Mapping[str, LabelledFrames], people: SampledFrames
+) -> tuple[Row, float]:
+    """A method's row from its features of every seed, and the F1 of calling everything present."""
+    full: list[Readout] = []
+    few: list[Readout] = []
+    told, posed = [], []
+    for seed, stored in enumerate(seeds):
+        feature = {name: stored[name].astype(np.float64) for name in stored}
+        train, validation, test = (
+            LabelledFeatures(feature[group], groups[group].label_FA, groups[group].person_F)
+            for group in GROUPS
+        )
+        full.append(read_out(train, validation, test))
+        draws = range(seed * FEW_DRAWS, (seed + 1) * FEW_DRAWS)
+        few += [read_out(some_labels(train, FEW_LABELS, draw), validation, test) for draw in draws]
+        score = tell_people(feature["people"], people.person_F, people.video_F)
+        told.append(float("nan") if score is None else score.value)
+        posed.append(pose_r(*((feature[group], groups[group].rotation_F3) for group in GROUPS)))
+    row = Row(
+        {name: score_readouts(name, full) for name in FULL},
+        {name: score_readouts(name, few) for name in FEW},
+        float(np.mean(told)),
+        float(np.mean(posed)),
+    )
+    return row, float(mean_over_aus(f1(everything_present(full[0].detection))))
 
 
-def _text(
-    facts: dict[str, Any],
-    methods: list[Method],
-    rows: dict[str, dict[str, Row]],
-    few_rows: dict[str, dict[str, Row]],
-    told: dict[str, float],
-    posed: dict[str, float],
-    present: Row,
-) -> str:
-    lines = [
-        [
-            method.title,
-            *(cell(rows[method.name][score]) for score in FULL),
-            *(cell(few_rows[method.name][score]) for score in FEW),
-            f"{told[method.name]:.3f}",
-            f"{posed[method.name]:.3f}",
-        ]
-        for method in methods
-    ]
-    lines.append(["everything present", ".500", "0", "0", cell(present), "", "", "", ""])
-    head = ["", "AUC", "r", "ICC", "F1", "ICC, 2 % labelled", "MAE, 2 % labelled", "identity", "pose r"]
+def _text(facts: Mapping[str, Any], methods: list[Method], rows: Mapping[str, Row]) -> str:
+    lines = [[method.title, *rows[method.name].cells] for method in methods]
+    lines.append(["everything present", ".500", "0", "0", f"{facts['everything_present_f1']:.3f}", *[""] * 4])
     parts = [
         f"# Learning on generated faces, {facts['date']}",
         f"`{facts['command']}`, commit {facts['commit']}, {facts['host']}. Probe: {facts['labelled_people']} "
         f"people; tested: {facts['tested_people']} other people.",
         CAPTION,
-        markdown(head, lines),
+        markdown(HEAD, lines),
     ]
     if "clp" in rows:
-        differences = [
-            [
-                f"CLP minus {name}",
-                *(cell(rows["clp"][score].minus(rows[name][score])) for score in FULL),
-                *(cell(few_rows["clp"][score].minus(few_rows[name][score])) for score in FEW),
-                f"{told['clp'] - told[name]:+.3f}",
-                f"{posed['clp'] - posed[name]:+.3f}",
-            ]
-            for name in AGAINST
-            if name in rows
-        ]
-        parts.append(markdown(["paired difference", *head[1:]], differences))
+        found = [[f"CLP minus {name}", *rows["clp"].minus(rows[name])] for name in AGAINST if name in rows]
+        parts.append(markdown(["paired difference", *HEAD[1:]], found))
     return "\n\n".join(parts) + "\n"
 
 

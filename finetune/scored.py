@@ -1,0 +1,60 @@
+"""A score of jobs on equal people: its value, its bootstrap draws over people and seeds, paired differences.
+
+Axes: J jobs, R bootstrap draws, P people, A AUs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pretrain.metrics.detection import DetectionSums
+from pretrain.metrics.intensity import IntensitySums
+from pretrain.metrics.people import Interval, mean_over_aus, percentile_interval, person_weights
+
+DRAWS = 2000
+Floats = NDArray[np.float64]
+Sums = DetectionSums | IntensitySums
+Score = Callable[..., Floats]
+"""`score(sums, weight_RP=None)`: values per AU, for draws of people where weights lead with them."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Mean over jobs, and its draws."""
+
+    value_A: Floats
+    draws_RA: Floats
+
+    @property
+    def mean(self) -> float:
+        return float(mean_over_aus(self.value_A))
+
+    @property
+    def mean_interval(self) -> Interval:
+        return percentile_interval(mean_over_aus(self.draws_RA))
+
+    def interval(self, au: int) -> Interval:
+        """Interval of the AU at this place of the AU list."""
+        return percentile_interval(self.draws_RA[:, au])
+
+
+def score_jobs(score: Score, jobs: Sequence[Sums], draws: int = DRAWS, seed: int = 0) -> Scored:
+    """A score of jobs that differ in their seed alone; people are resampled, and jobs among each other.
+
+    Equal people and seeds give equal draws of people: differences between methods are paired.
+    """
+    weight_RP = person_weights(len(jobs[0].people), draws, seed)
+    draws_JRA = np.stack([score(sums, weight_RP) for sums in jobs])
+    picked_RJ = np.random.default_rng([seed, len(jobs)]).integers(len(jobs), size=(draws, len(jobs)))
+    return Scored(
+        np.mean([score(sums) for sums in jobs], axis=0),
+        draws_JRA[picked_RJ, np.arange(draws)[:, None]].mean(axis=1),
+    )
+
+
+def difference(first: Scored, second: Scored) -> tuple[float, Interval]:
+    """First minus second in the mean over AUs, with the paired interval."""
+    draws_R = mean_over_aus(first.draws_RA) - mean_over_aus(second.draws_RA)
+    return first.mean - second.mean, percentile_interval(draws_R)
