@@ -24,14 +24,16 @@ class Size:
 
     Attributes:
         people: in the unlabelled set.
-        seconds: of each video.
+        seconds: of each unlabelled video; every person has two.
+        labelled_seconds: of each labelled video; every person has one.
         labelled: sets of up to 27 people in each labelled group.
         labelled_people: in each of these sets.
         seed: of everything generated; settings were chosen on another one.
     """
 
-    people: int = 100
-    seconds: float = 4.0
+    people: int = 150
+    seconds: float = 6.0
+    labelled_seconds: float = 8.0
     labelled: tuple[int, int, int] = (3, 1, 2)
     labelled_people: int = len(SUBJECTS)
     seed: int = 7000
@@ -52,10 +54,11 @@ class LabelledFrames:
 
 def make_sets(folder: Path, size: Size) -> None:
     """Generate and pack what is not there yet."""
-    _make(folder, "unlabelled", "voxceleb", size.people, size.seed, size)
+    _make(folder, "unlabelled", "voxceleb", size.people, size.seconds, size.seed, size.crop_pixels)
     for group, number in _labelled(size):
         name = f"{group}-{number}"
-        _make(folder, name, "disfa", size.labelled_people, _seed(size, name), size)
+        amount = size.labelled_people, size.labelled_seconds, _seed(size, name)
+        _make(folder, name, "disfa", *amount, size.crop_pixels)
 
 
 def _seed(size: Size, name: str) -> int:
@@ -69,12 +72,14 @@ def _labelled(size: Size) -> list[tuple[str, int]]:
     ]
 
 
-def _make(folder: Path, name: str, layout: str, people: int, seed: int, size: Size) -> None:
+def _make(
+    folder: Path, name: str, layout: str, people: int, seconds: float, seed: int, crop_pixels: int
+) -> None:
     videos, shards = folder / "videos" / name, folder / "sets" / name
     if (shards / "manifest.json").exists():
         return
-    amount = ("--identities", str(people), "--seconds", f"{size.seconds:g}", "--seed", str(seed))
-    crop = ("--layout", layout, "--size", str(size.crop_pixels))
+    amount = ("--identities", str(people), "--seconds", f"{seconds:g}", "--seed", str(seed))
+    crop = ("--layout", layout, "--size", str(crop_pixels))
     run("generate", str(videos), "--layout", layout, *amount, module="shards")
     run("pack", str(videos), str(shards), *crop, module="shards")
 
@@ -115,7 +120,7 @@ def labelled_frames(folder: Path, size: Size, group: str) -> LabelledFrames:
 
 def _rotations(videos: Path, seed: int, size: Size) -> dict[str, NDArray[np.float32]]:
     """By video, the true rotation `(frames, 3)`."""
-    config = GenerateConfig(videos, "disfa", size.labelled_people, size.seconds, seed)
+    config = GenerateConfig(videos, "disfa", size.labelled_people, size.labelled_seconds, seed)
     jobs = plan_videos(config)
     return {job.video.relative_to(videos).as_posix(): scene_of(job).rotation_TD for job in jobs}
 
