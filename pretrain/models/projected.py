@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
 
+MOST_HIDDEN = 512
+"""Width of the head. With the encoder's own, a feature of all places would have a head larger than it."""
+
 
 class ProjectedEncoder(nn.Module):
     """Frames `(B, T, C, H, W)` to unit vectors `(B, T, D)`; the head is dropped after pretraining."""
@@ -13,9 +16,9 @@ class ProjectedEncoder(nn.Module):
     def __init__(self, encoder: EncoderConfig, dim: int) -> None:
         super().__init__()
         self.encoder = FrameEncoder(encoder)
-        width = self.encoder.dim
+        width = min(self.encoder.dim, MOST_HIDDEN)
         self.head = nn.Sequential(
-            nn.Linear(width, width), nn.LayerNorm(width), nn.GELU(), nn.Linear(width, dim)
+            nn.Linear(self.encoder.dim, width), nn.LayerNorm(width), nn.GELU(), nn.Linear(width, dim)
         )
 
     def forward(self, frames_BTCHW: Tensor) -> Tensor:
