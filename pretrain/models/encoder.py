@@ -35,7 +35,7 @@ DEFAULT_SETTINGS: dict[str, dict[str, Any]] = {
         "layer_type": "basic",
     },
 }
-"""For a config without settings: a ConvNeXt of 0.6 M, and a ResNet that ends at an eighth of the pixels, for CPUs."""
+"""For a config without settings, for CPUs: a ConvNeXt of 0.6 M, a ResNet that ends at 1/8 of the pixels."""
 
 
 @dataclass(frozen=True)
