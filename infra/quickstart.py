@@ -170,20 +170,24 @@ class Quickstart:
         """SimCLR on as many images per step: two views of single frames, where CLP has clips."""
         from pretrain.train import PretrainConfig
 
-        clip_frames = load(PretrainConfig, Request((ROOT / PRETRAIN,), (), print_only=False)).clp.num_frames
-        batch = self.config.pretrain_batch * clip_frames // 2
+        words = self._pretrain_words("pretrain")
+        config = load(PretrainConfig, Request((ROOT / PRETRAIN,), words, print_only=False))
+        batch = self.config.pretrain_batch * config.clp.num_frames // 2
         self._pretrain_one("rival", f"run.global_batch={batch}", "objective=simclr")
         return self.config.pretrain_steps * batch
 
-    def _pretrain_one(self, name: str, *words: str) -> None:
+    def _pretrain_words(self, name: str) -> tuple[str, ...]:
         steps = self.config.pretrain_steps
-        self._submit(
-            *(name, "-m", "ray_jobs.pretrain_job", PRETRAIN),
+        return (
             f"data.url={self._set_url('voxceleb')}",
             *(f"run.url={self.store_url}/runs/{name}", f"run.steps={steps}", f"run.seed={self.config.seed}"),
             f"run.log_every={max(1, steps // CURVE_POINTS)}",
-            *(f"tracking.uri={self.tracking_uri}", f"tracking.name={name}", *words),
         )
+
+    def _pretrain_one(self, name: str, *words: str) -> None:
+        tracking = f"tracking.uri={self.tracking_uri}", f"tracking.name={name}"
+        given = *self._pretrain_words(name), *tracking, *words
+        self._submit(name, "-m", "ray_jobs.pretrain_job", PRETRAIN, *given)
 
     def _jobs(self) -> list[tuple[str, str]]:
         return [(task, start) for task in MODELS for start in ("pretrained", "random")]
