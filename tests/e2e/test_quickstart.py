@@ -64,7 +64,7 @@ def test_another_start_does_again_what_another_clip_changes(finished_run, quicks
     folder, _ = finished_run
     again = quickstart(folder, *small, "clip=none")
     assert again.returncode == 0, again.stderr[-3000:]
-    done = re.findall(r"\[\d/7\] (\w+): done before", again.stderr)
+    done = re.findall(r"\[\d/8\] (\w+): done before", again.stderr)
     assert done == ["generate", "pack", "verify", "pretrain", "rival", "finetune"]
     assert "<section id='clip'>" not in (folder / "report.html").read_text()
     refused = quickstart(folder, *small[:2])
