@@ -3,8 +3,10 @@
 import argparse
 import sys
 
-from shards.commands import COMMANDS
+from shards import commands_look, commands_make
 from shards.errors import ShardError
+
+COMMANDS = [*commands_make.COMMANDS, *commands_look.COMMANDS]
 
 
 def make_parser() -> argparse.ArgumentParser:

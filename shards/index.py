@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 
 from shards import storage
 from shards.errors import ShardError
-from shards.schema import FileEntry, Manifest, Member, SampleRow
+from shards.schema import MANIFEST_NAME, FileEntry, Manifest, Member, SampleRow
 
 MEMBER_TYPE = pa.struct(
     [("name", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("crc32", pa.int64())]
@@ -92,6 +93,26 @@ def to_rows(table: Any) -> list[SampleRow]:
     ]
 
 
+def read_manifest(url: str) -> Manifest:
+    """The manifest of a finished set.
+
+    Raises:
+        ShardError: there is none, or one that cannot be read.
+    """
+    source = storage.join(url, MANIFEST_NAME)
+    if not storage.exists(source):
+        raise ShardError(
+            f"{url} has no {MANIFEST_NAME}: not a shard set, or packing has not finished; pack again"
+        )
+    return Manifest.from_json(storage.read_bytes(source).decode(errors="replace"), source)
+
+
+def open_set(url: str) -> tuple[Manifest, Any]:
+    """Manifest and index table of a finished set."""
+    manifest = read_manifest(url)
+    return manifest, read_table(url, manifest)
+
+
 def read_table(url: str, manifest: Manifest) -> Any:
     """The whole index of a finished set as one pyarrow table, in the manifest's order of units.
 
@@ -111,3 +132,16 @@ def read_table(url: str, manifest: Manifest) -> Any:
 def read_index(url: str, manifest: Manifest) -> list[SampleRow]:
     """All rows of a finished set."""
     return to_rows(read_table(url, manifest))
+
+
+def read_member(url: str, row: SampleRow, name: str) -> bytes:
+    """One member of a sample.
+
+    Raises:
+        ShardError: the sample has none of this name, or its bytes are not those that the index names.
+    """
+    member = row.member(name)
+    content = storage.read_range(storage.join(url, row.shard), member.offset, member.length)
+    if zlib.crc32(content) != member.crc32:
+        raise ShardError(f"{url}: {member.name} does not match its CRC; run `python -m shards verify`")
+    return content

@@ -10,12 +10,11 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from shards import storage
 from shards.draw import IntArray
 from shards.errors import ShardError
-from shards.index import read_table
+from shards.index import open_set
 from shards.plan import PlanColumns
-from shards.schema import INTENSITY_MEMBER, MANIFEST_NAME, OCCURRENCE_MEMBER, Manifest
+from shards.schema import INTENSITY_MEMBER, OCCURRENCE_MEMBER, Manifest
 
 
 @dataclass(frozen=True)
@@ -70,13 +69,7 @@ def load_tracks(url: str) -> TrackSet:
     Raises:
         ShardError: the set is unfinished, damaged or of another format version.
     """
-    manifest_url = storage.join(url, MANIFEST_NAME)
-    if not storage.exists(manifest_url):
-        raise ShardError(
-            f"{url} has no {MANIFEST_NAME}: not a shard set, or packing has not finished; run `pack` again"
-        )
-    manifest = Manifest.from_json(storage.read_bytes(manifest_url).decode(), manifest_url)
-    table = read_table(url, manifest)
+    manifest, table = open_set(url)
     if not table.num_rows:
         raise ShardError(f"{url} holds no samples; its failures/ folder says why each source gave nothing")
     rows_of_unit = [entry.rows for entry in manifest.indexes]

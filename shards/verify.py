@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from shards import storage
 from shards.errors import ShardError
-from shards.index import from_parquet, to_rows
+from shards.index import from_parquet, read_manifest, to_rows
 from shards.schema import (
     FACTS_MEMBER,
     FRAMES_MEMBER,
@@ -54,10 +54,7 @@ def verify(url: str, deep: bool = False, on_file: Callable[[str], None] | None =
     Raises:
         ShardError: there is no readable manifest, or the store does not answer.
     """
-    source = storage.join(url, MANIFEST_NAME)
-    if not storage.exists(source):
-        raise ShardError(f"{url} has no {MANIFEST_NAME}: no shard set, or not finished; pack again")
-    manifest = Manifest.from_json(storage.read_bytes(source).decode(errors="replace"), source)
+    manifest = read_manifest(url)
     report = Report()
     names = set(storage.list_names(url))
     pinned = {entry.name for entry in (*manifest.shards, *manifest.indexes, *manifest.failures)}

@@ -101,5 +101,9 @@ def _sample(number: int, person: int, frames: int, size: int, labelled: bool, re
         frames=[draw(person, frame + 7 * number, size) for frame in range(frames)],
         occurrence_TA=occurrence_TA if labelled else None,
         intensity_TA=intensity_TA if labelled else None,
-        facts={"recipe_digest": recipe.digest},
+        facts={
+            "recipe_digest": recipe.digest,
+            "score": [0.9 if frame % 5 == 0 else None for frame in range(frames)],
+            "landmarks": [[10.0, 20, 10 + person + 20, 20, 25, 30, 14, 40, 36, 40]] * frames,
+        },
     )

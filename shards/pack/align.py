@@ -16,10 +16,12 @@ SHRINK_BELOW = 0.8
 """Scales below this go through an area average first, or fine texture would alias."""
 
 
-def similarity(landmarks_52: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+def similarity(
+    landmarks_52: NDArray[np.float64], size: int, template: list[list[float]] = TEMPLATE
+) -> NDArray[np.float64]:
     """The (2, 3) rotation, scale and shift that best (least squares) puts landmarks on the template."""
     source = landmarks_52 @ np.array([1, 1j])
-    target = np.array(TEMPLATE) @ np.array([1, 1j]) * size
+    target = np.array(template) @ np.array([1, 1j]) * size
     source_mean, target_mean = source.mean(), target.mean()
     spread = float(np.sum(np.abs(source - source_mean) ** 2))
     if spread == 0:

@@ -22,10 +22,10 @@ from shards.synthetic.head import load_head
 from shards.synthetic.person import make_person, stable_seed
 from shards.synthetic.render import Renderer
 from shards.synthetic.scene import Scene, draw_scene
-from shards.synthetic.video import write_video
 from shards.synthetic.writers.pictures import write_picture, write_pictures
 from shards.synthetic.writers.registry import WRITERS
 from shards.synthetic.writers.writer import VideoJob
+from shards.video import write_video
 
 SMALLEST_SIZE = 64
 

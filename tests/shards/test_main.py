@@ -3,7 +3,9 @@ import sys
 
 import pytest
 
-from shards.__main__ import main
+from shards.__main__ import COMMANDS, main
+from shards.layouts.registry import LAYOUTS
+from shards.synthetic.writers.registry import WRITERS
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,22 @@ def test_wrong_input_exits_2_without_a_traceback(
 def test_packing_does_not_import_torch() -> None:
     code = "import sys, shards.pack.pack, shards.verify, shards.__main__; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_has_an_example(command: object, capsys: pytest.CaptureFixture[str]) -> None:
+    name = command.name  # type: ignore[attr-defined]
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"example: python -m shards {name}" in text
+
+
+@pytest.mark.parametrize(("command", "names"), [("generate", WRITERS), ("pack", LAYOUTS)])
+def test_help_names_every_layout(
+    command: str, names: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    said = capsys.readouterr().out
+    assert [name for name in names if name not in said] == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shards.pack.decode import VideoError, read_frames
-from shards.synthetic.video import write_video as write_generated
+from shards.video import write_video as write_generated
 from tests.clips import face_clip, face_frames, flat_frames, turned, write_sound, write_video
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shards.synthetic import video
+from shards import video
 
 SIZE, NUM_FRAMES = 64, 12
 

@@ -1,47 +1,17 @@
-"""The commands of `python -m shards`: one function for arguments and one for work each, and the table.
+"""The commands that make sets: generate, pack.
 
 Heavy imports stand inside the functions: `--help` answers at once.
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shards.errors import ShardError
+from shards.command import Command, checked, say
 
 if TYPE_CHECKING:
     from shards.pack.pack import Progress
-
-MOST_PROBLEMS = 50
-
-
-@dataclass(frozen=True)
-class Command:
-    """A row of the table."""
-
-    name: str
-    summary: str
-    example: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
-    """Returns the exit status."""
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-
-
-@contextmanager
-def checked() -> Iterator[None]:
-    """Arguments that a config refuses are the user's to correct, not a bug."""
-    try:
-        yield
-    except ValueError as error:
-        raise ShardError(str(error)) from error
 
 
 def _generate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,66 +113,6 @@ def _show(bar: Any, progress: "Progress") -> None:
     bar.refresh()
 
 
-def _verify_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL", help="a finished set")
-    parser.add_argument("--deep", action="store_true", help="also decode every frame and read every label")
-
-
-def _verify(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from shards.verify import verify
-
-    with tqdm(desc="verify", unit="file", file=sys.stderr, delay=0.5) as bar:
-        report = verify(args.url, args.deep, lambda _: bar.update())
-    for problem in report.problems[:MOST_PROBLEMS]:
-        say(f"problem: {problem}")
-    if len(report.problems) > MOST_PROBLEMS:
-        say(f"and {len(report.problems) - MOST_PROBLEMS} more problems")
-    say(
-        f"{report.files} files, {report.bytes} bytes, {report.samples} samples, {report.frames} frames: "
-        f"{len(report.problems)} problems"
-    )
-    return 1 if report.problems else 0
-
-
-def _order_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL", help="shard set")
-    parser.add_argument("--global-batch", type=int, required=True, metavar="G", help="clips per step")
-    parser.add_argument("--ranks", type=int, default=1, metavar="R", help="readers that share each step")
-    parser.add_argument("--workers", type=int, default=2, metavar="W", help="threads of each reader")
-    parser.add_argument("--start-step", type=int, default=0, metavar="K")
-    parser.add_argument("--steps", type=int, required=True, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all frames' names and pixel digests")
-
-
-def _order(args: argparse.Namespace) -> int:
-    import json
-
-    from shards.order import OrderRequest, order
-
-    with checked():
-        steps = list(
-            order(
-                OrderRequest(
-                    args.url,
-                    args.global_batch,
-                    args.ranks,
-                    args.workers,
-                    args.start_step,
-                    args.steps,
-                    args.seed,
-                )
-            )
-        )
-    for step in steps:
-        say(f"step {step['step']}: {len(step['frames'])} frames, pixels {step['pixels_sha256'][:16]}")
-    if args.json is not None:
-        args.json.write_text(json.dumps({"steps": steps}) + "\n")
-    return 0
-
-
 COMMANDS = [
     Command(
         "generate",
@@ -217,19 +127,5 @@ COMMANDS = [
         "python -m shards pack runs/disfa s3://bucket/disfa --layout disfa --size 96",
         _pack_arguments,
         _pack,
-    ),
-    Command(
-        "verify",
-        "check every file, count, member and frame of a set; exit 1 if something is wrong",
-        "python -m shards verify s3://bucket/disfa --deep",
-        _verify_arguments,
-        _verify,
-    ),
-    Command(
-        "order",
-        "stream a set as training would, and print what comes when",
-        "python -m shards order s3://bucket/voxceleb --global-batch 32 --ranks 4 --steps 10",
-        _order_arguments,
-        _order,
     ),
 ]
