@@ -67,6 +67,15 @@ def committed(run_url: str) -> list[str]:
     return [storage.join(run_url, "checkpoints", name) for name in found]
 
 
+def newest_facts(run_url: str) -> dict[str, Any] | None:
+    """Facts of the newest committed checkpoint; None where there is none."""
+    found = committed(run_url)
+    if not found:
+        return None
+    facts: dict[str, Any] = json.loads(storage.read_bytes(storage.join(found[-1], MARKER)))["facts"]
+    return facts
+
+
 class CheckpointReader:
     """A committed checkpoint, opened and checked; gives whole tensors one at a time."""
 

@@ -13,7 +13,10 @@ from pretrain.world import World
 from shards.batch import ClipBatch
 from shards.reader import StreamCounters
 
-HOST_METRICS = ("time/data_wait_share", "data/fetched_mb_per_s", "data/unreadable", "data/order_fingerprint")
+HOST_METRICS = (
+    *("time/data_wait_share", "data/fetched_mb_per_s", "data/unreadable", "data/withheld_clips"),
+    "data/order_fingerprint",
+)
 
 
 def clip_fingerprint(position: int, key: str, frames_T: Iterable[int]) -> int:
@@ -79,7 +82,7 @@ class Meter:
         size = self._world.size
         waited = (now.wait_seconds - before.wait_seconds) / elapsed / size
         fetched = (now.bytes_fetched - before.bytes_fetched) / elapsed / 1e6
-        host = [waited, fetched, float(len(now.quarantined)), float(self._fingerprint)]
+        host = [waited, fetched, float(len(now.quarantined)), float(now.withheld), float(self._fingerprint)]
         # float64 keeps the fingerprint, a sum of 32-bit numbers, exact.
         parts = torch.stack([local[name].to(self._device, torch.float64) for name in sorted(local)])
         packed = torch.cat([parts, torch.tensor(host, dtype=torch.float64, device=self._device)])

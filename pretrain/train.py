@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from pretrain.augment import AugmentConfig
-from pretrain.checkpoint import Checkpoints, claim_attempt
+from pretrain.checkpoint import Checkpoints, claim_attempt, newest_facts
 from pretrain.config import MISSING, ConfigError, to_dict
 from pretrain.device import to_device
 from pretrain.engine import Engine, EngineConfig
@@ -114,7 +114,7 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     """
     run, device = config.run, local_device()
     torch.manual_seed(run.seed)
-    tracks = load_tracks(config.data.url)
+    tracks = load_tracks(config.data.url, _left_out(run.url))
     objective = _objective(config, world)
     objective.to_device(device)
     plan = _plan(config, tracks)
@@ -171,6 +171,12 @@ def check(config: PretrainConfig, processes: int) -> None:
             f"{config.data.url} shows {people} person; cross-identity reconstruction needs at least 2. "
             "Pack more people or set clp.cross_weight=0"
         )
+
+
+def _left_out(run_url: str) -> list[str] | None:
+    """Whom the run at `run_url` has left out of its order from the start; None for a new run."""
+    facts = newest_facts(run_url)
+    return None if facts is None else list(facts["order"].get("left_out", []))
 
 
 def _plan(config: PretrainConfig, tracks: TrackSet) -> Plan:

@@ -35,6 +35,8 @@ class PlanColumns:
     time_start: IntArray
     """Where a row's frame times begin in `time_seconds`."""
     time_seconds: NDArray[np.float64]
+    left_out: tuple[str, ...] = ()
+    """Hashes of the forgotten people whose rows are not here."""
 
     def times(self, row: int) -> NDArray[np.float64]:
         """Frame times of one row in seconds."""
@@ -134,6 +136,7 @@ class Plan:
         """What defines the order; a resumed run must agree in each entry."""
         return {
             "set": self.columns.digest,
+            "left_out": list(self.columns.left_out),
             "seed": self.seed,
             "global_batch": self.global_batch,
             "policy": self.policy,

@@ -53,6 +53,8 @@ class StreamCounters:
     fetch_seconds: float = 0.0
     decode_seconds: float = 0.0
     wait_seconds: float = 0.0
+    withheld: int = 0
+    """Clips left empty because their person was forgotten since the run began."""
     quarantined: dict[str, str] = field(default_factory=dict)
     """Samples that could not be read, by provenance, with the reason."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -96,7 +98,10 @@ class ClipReader:
         self._label = lru_cache(maxsize=LABELS_KEPT)(self._read_label)
 
     def fetch(self, clip: PlannedClip) -> ClipBytes:
-        """The bytes of a clip's frames and its rows of labels, verified."""
+        """The bytes of a clip's frames and its rows of labels, verified; nothing of who was forgotten."""
+        if self.tracks.withheld[clip.row]:
+            self.counters.add(withheld=1)
+            return ClipBytes(clip, {}, {})
         start = monotonic()
         try:
             frames = self._frames(clip)

@@ -25,6 +25,10 @@ from shards.errors import ShardError
 
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+JOB_NAME = "pack.json"
+"""What a pack was asked to do, beside the set."""
+SET_FOLDERS = ("shards/", "index/", "failures/")
+"""Whose files the manifest pins."""
 KEY_PATTERN = re.compile(r"[a-z0-9_-]{1,80}")
 UNIT_PATTERN = re.compile(r"[a-z0-9-]{1,40}")
 MISSING = -1
@@ -54,6 +58,12 @@ def digest_of(content: Any) -> str:
     """sha256 of a JSON-able value in its canonical form (sorted keys, no spaces)."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def identity_hash(namespace: str, identity: str) -> int:
+    """63-bit hash of a person: sets with different namespaces never share people by accident."""
+    digest = hashlib.blake2b(f"{namespace}/{identity}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
 
 
 @dataclass(frozen=True)

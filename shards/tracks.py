@@ -3,7 +3,7 @@
 Axes: N sample rows, F frames of all rows one after another.
 """
 
-import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,7 +14,8 @@ from shards.draw import IntArray
 from shards.errors import ShardError
 from shards.index import open_set
 from shards.plan import PlanColumns
-from shards.schema import INTENSITY_MEMBER, OCCURRENCE_MEMBER, Manifest
+from shards.schema import INTENSITY_MEMBER, OCCURRENCE_MEMBER, Manifest, identity_hash
+from shards.tombstones import tombstones
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class TrackSet:
     frame_crc32: IntArray
     label_members: dict[str, list[tuple[int, int, int] | None]]
     """By member name: offset, length and CRC of each row's label array, or None."""
+    withheld: NDArray[np.bool_]
+    """(N,) rows of people who were forgotten since the run began: planned, and never read."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -57,41 +60,56 @@ class TrackSet:
         return np.flatnonzero([identity in identities for identity in self.identities])
 
 
-def identity_hash(namespace: str, identity: str) -> int:
-    """63-bit hash of a person: sets with different namespaces never share people by accident."""
-    digest = hashlib.blake2b(f"{namespace}/{identity}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
-
-
-def load_tracks(url: str) -> TrackSet:
+def load_tracks(url: str, left_out: Collection[str] | None = None) -> TrackSet:
     """Open a finished set; reads its manifest and index, checked against the manifest's digests.
+
+    Args:
+        url: the set.
+        left_out: hashes of forgotten people whose rows are left out; None is everyone who is forgotten. A run
+            that goes on gives those of its start, so that its order stays: who was forgotten since then keeps
+            its rows, and none of them is read.
 
     Raises:
         ShardError: the set is unfinished, damaged or of another format version.
     """
     manifest, table = open_set(url)
+    forgotten = tombstones(url)
+    left_out = forgotten if left_out is None else tuple(sorted(left_out))
     if not table.num_rows:
         raise ShardError(f"{url} holds no samples; its failures/ folder says why each source gave nothing")
-    rows_of_unit = [entry.rows for entry in manifest.indexes]
-    return _columns(url, manifest, table, np.repeat(np.arange(len(rows_of_unit)), rows_of_unit))
+    unit = np.repeat(np.arange(len(manifest.indexes)), [entry.rows for entry in manifest.indexes])
+    hashes = {name: identity_hash(manifest.namespace, name) for name in set(table["identity"].to_pylist())}
+    identity = np.array([hashes[name] for name in table["identity"].to_pylist()], np.int64)
+    kept = ~np.isin(identity, [int(person, 16) for person in left_out])
+    if not kept.any():
+        raise ShardError(f"{url}: everyone in it is forgotten; pack another set")
+    withheld = np.isin(identity[kept], [int(person, 16) for person in forgotten])
+    return _columns(url, manifest, table.filter(kept), unit[kept], identity[kept], withheld, left_out)
 
 
-def _columns(url: str, manifest: Manifest, table: Any, unit: IntArray) -> TrackSet:
+def _columns(
+    url: str,
+    manifest: Manifest,
+    table: Any,
+    unit: IntArray,
+    identity: IntArray,
+    withheld: NDArray[np.bool_],
+    left_out: tuple[str, ...],
+) -> TrackSet:
     def flat(name: str, dtype: type) -> NDArray[Any]:
         return cast(
             NDArray[Any], table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(dtype)
         )
 
     num_frames = table["num_frames"].to_numpy().astype(np.int64)
-    identities = table["identity"].to_pylist()
-    hashes = {identity: identity_hash(manifest.namespace, identity) for identity in set(identities)}
     columns = PlanColumns(
         digest=manifest.digest,
         unit=unit,
-        identity=np.array([hashes[identity] for identity in identities], np.int64),
+        identity=identity,
         num_frames=num_frames,
         time_start=np.cumsum(num_frames) - num_frames,
         time_seconds=flat("time_seconds", np.float64),
+        left_out=left_out,
     )
     labelled = {OCCURRENCE_MEMBER: table["has_occurrence"], INTENSITY_MEMBER: table["has_intensity"]}
     members = table["members"] if any(any(flags.to_pylist()) for flags in labelled.values()) else None
@@ -101,7 +119,7 @@ def _columns(url: str, manifest: Manifest, table: Any, unit: IntArray) -> TrackS
         columns=columns,
         keys=table["key"].to_pylist(),
         shards=table["shard"].to_pylist(),
-        identities=identities,
+        identities=table["identity"].to_pylist(),
         videos=table["video"].to_pylist(),
         activities=table["activity"].to_pylist(),
         track=table["track"].to_numpy().astype(np.int64),
@@ -116,6 +134,7 @@ def _columns(url: str, manifest: Manifest, table: Any, unit: IntArray) -> TrackS
             else [_place(row, name) for row in members.to_pylist()]
             for name in labelled
         },
+        withheld=withheld,
     )
 
 

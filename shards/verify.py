@@ -25,6 +25,7 @@ from shards.schema import (
     INTENSITY_MEMBER,
     MANIFEST_NAME,
     OCCURRENCE_MEMBER,
+    SET_FOLDERS,
     FileEntry,
     Manifest,
     SampleRow,
@@ -32,7 +33,6 @@ from shards.schema import (
 from shards.totals import count_totals
 
 READ_BYTES = 16 * 2**20
-FOLDERS = ("shards/", "index/", "failures/")
 
 
 @dataclass
@@ -58,7 +58,7 @@ def verify(url: str, deep: bool = False, on_file: Callable[[str], None] | None =
     report = Report()
     names = set(storage.list_names(url))
     pinned = {entry.name for entry in (*manifest.shards, *manifest.indexes, *manifest.failures)}
-    strays = [name for name in sorted(names - pinned) if name.startswith(FOLDERS)]
+    strays = [name for name in sorted(names - pinned) if name.startswith(SET_FOLDERS)]
     report.problems += [f"{name}: not in the manifest; left by something else, remove it" for name in strays]
     small: dict[str, bytes] = {}
     for entry in (*manifest.indexes, *manifest.failures):

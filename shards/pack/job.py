@@ -17,9 +17,8 @@ from shards.pack.align import RECIPE_NAME, RECIPE_VERSION, TEMPLATE
 from shards.pack.detect import Detector
 from shards.pack.encode import JPEG_QUALITY, JPEG_SUBSAMPLING
 from shards.pack.spool import video_hash
-from shards.schema import FORMAT_VERSION, CropRecipe, Failure, digest_of
+from shards.schema import FORMAT_VERSION, JOB_NAME, CropRecipe, Failure, digest_of
 
-JOB_NAME = "pack.json"
 SAMPLED_BYTES = 64 * 1024
 """Read from both ends of a video to know it again; its size is compared as well."""
 NAMED_DIFFERENCES = 8

@@ -2,92 +2,43 @@
 
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from pretrain.augment import PLAIN, AugmentConfig
+from pretrain.augment import AugmentConfig
 from pretrain.checkpoint import CheckpointReader, committed
-from pretrain.config import ConfigError, from_dict, to_dict
+from pretrain.config import ConfigError, from_dict
 from pretrain.meter import clip_fingerprint
 from pretrain.models.encoder import load_encoder
 from pretrain.objectives.clp import Clp
 from pretrain.optim import OptimConfig
-from pretrain.tracking import SpoolTracker
-from pretrain.train import PretrainConfig, RunConfig, check, train
-from pretrain.world import join_group
-from shards.errors import ManifestMismatchError, ShardError
+from pretrain.train import PretrainConfig, RunConfig, check
+from shards.errors import ShardError
+from shards.forget import forget
 from shards.plan import Plan
 from shards.tracks import load_tracks
 from tests.drawn_set import write_set
+from tests.pretrain.tiny_runs import (
+    BATCH,
+    ROOT,
+    SAVE_EVERY,
+    STEPS,
+    Curve,
+    config_of,
+    curve,
+    kill_in_the_middle,
+    refusal,
+    spool_of,
+    start,
+    trained,
+)
 from tests.ranks import run_ranks
 
-ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden/clp_tiny.json"
-STEPS, BATCH, SAVE_EVERY = 60, 4, 5
-Curve = dict[int, dict[str, float]]
-
-
-def content(set_url: str, run_url: str, **run: Any) -> dict[str, Any]:
-    """A run of small steps on an easy set: discs, whose place says when, as they are."""
-    return {
-        "data": {"url": set_url},
-        "run": {
-            "url": run_url,
-            "steps": STEPS,
-            "global_batch": BATCH,
-            "log_every": 1,
-            "save_every": SAVE_EVERY,
-            **run,
-        },
-        "encoder": {
-            "settings": {"hidden_sizes": [16, 32, 64], "depths": [1, 1, 1], "num_stages": 3, "patch_size": 4},
-            "image_size": 32,
-        },
-        "clp": {
-            "dim": 16,
-            "reconstruction": "nce",
-            "memory_slots": 24,
-            "gap_seconds": [0.08, 0.12],
-        },
-        "augment": asdict(PLAIN),
-        "optim": {"learning_rate": 1e-2},
-    }
-
-
-def config_of(set_url: str, run_url: str, **run: Any) -> PretrainConfig:
-    return from_dict(PretrainConfig, content(set_url, run_url, **run))
-
-
-def trained(config: PretrainConfig, spool: Path) -> dict[str, Any]:
-    """Train in this process."""
-    tracker = SpoolTracker(spool)
-    url = train(config, join_group(), tracker, {"note": "kept"})
-    tracker.finish()
-    return {"url": url, "curve": curve(spool)}
-
-
-def curve(spool: Path) -> Curve:
-    """Metrics by step, of a spool that has each step once."""
-    lines = [json.loads(line) for line in spool.read_text().splitlines()]
-    assert len({line["step"] for line in lines}) == len(lines)
-    return {line["step"]: line["metrics"] for line in lines}
-
-
-def refusal(config: PretrainConfig, spool: Path) -> tuple[str, str]:
-    try:
-        trained(config, spool)
-    except (ManifestMismatchError, ConfigError, RuntimeError) as error:
-        return type(error).__name__, str(error)
-    return "", "nothing was refused"
 
 
 def all_in_one_process(rank: int, set_url: str, folder: Path) -> dict[str, Any]:
@@ -109,38 +60,6 @@ def all_in_one_process(rank: int, set_url: str, folder: Path) -> dict[str, Any]:
         "other model": refusal(other_model, folder / "model.jsonl"),
         "tiny": trained(tiny, folder / "tiny.jsonl"),
     }
-
-
-def start(config: PretrainConfig, folder: Path) -> subprocess.Popen[str]:
-    """`python -m pretrain`, with its metrics below `folder`."""
-    folder.mkdir()
-    path = folder / "run.yaml"
-    path.write_text(json.dumps(to_dict(config)))
-    return subprocess.Popen(
-        [sys.executable, "-m", "pretrain", str(path)],
-        cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def spool_of(folder: Path) -> Path:
-    [spool] = folder.glob("facscale-metrics-*/metrics.jsonl")
-    return spool
-
-
-def kill_in_the_middle(config: PretrainConfig, folder: Path) -> None:
-    """SIGKILL after the first checkpoint."""
-    process = start(config, folder)
-    deadline = time.monotonic() + 120
-    while not committed(config.run.url):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, "no checkpoint in time"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -317,3 +236,27 @@ def test_a_missing_set_or_too_short_samples_are_refused_before_the_start(set_url
 def test_run_numbers_must_be_positive(name):
     with pytest.raises(ValueError, match=rf"each number under run must be at least 1, found .*{name}=0"):
         RunConfig(url="x", **{name: 0})
+
+
+def test_a_run_that_goes_on_reads_nothing_of_who_was_forgotten_meanwhile(tmp_path):
+    url = str(tmp_path / "set")
+    write_set(url, tmp_path / "tars", people=8, samples_per_person=2, frames=64, units=4)
+    config = config_of(url, str(tmp_path / "run"))
+    kill_in_the_middle(config, tmp_path / "first")
+    forget(url, "person3")
+    process = start(config, tmp_path / "second")
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    resumed = curve(spool_of(tmp_path / "second"))
+    tracks = load_tracks(url, left_out=[])
+    plan = Plan(tracks.columns, config.clp.clip_spec, BATCH, config.run.seed, Clp.batch_policy)
+    first, ahead = min(resumed) - 1, 2 * config.data.stream.read_ahead + 1
+
+    def planned(steps: range) -> int:
+        return sum(tracks.withheld[clip.row] for step in steps for clip in plan.batch(step))
+
+    withheld = resumed[STEPS]["data/withheld_clips"]
+    assert 0 < planned(range(first, STEPS)) <= withheld <= planned(range(first, STEPS + ahead))
+    fresh = config_of(url, str(tmp_path / "fresh"))
+    check(fresh, 1)
+    assert "person3" not in load_tracks(url).identities

@@ -9,8 +9,8 @@ import simplejpeg
 
 from shards import storage
 from shards.errors import ShardError
-from shards.schema import INTENSITY_MEMBER, MANIFEST_NAME, OCCURRENCE_MEMBER, Manifest
-from shards.tracks import identity_hash, load_tracks
+from shards.schema import INTENSITY_MEMBER, MANIFEST_NAME, OCCURRENCE_MEMBER, Manifest, identity_hash
+from shards.tracks import load_tracks
 from tests.drawn_set import write_set
 
 PEOPLE, SAMPLES, FRAMES, UNITS, SIZE = 4, 3, 10, 2, 16

@@ -1,0 +1,109 @@
+"""Runs of a minute on an easy drawn set, in this process or as the command, and killing them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pretrain.augment import PLAIN
+from pretrain.checkpoint import committed
+from pretrain.config import ConfigError, from_dict, to_dict
+from pretrain.tracking import SpoolTracker
+from pretrain.train import PretrainConfig, train
+from pretrain.world import join_group
+from shards.errors import ManifestMismatchError
+
+ROOT = Path(__file__).parents[2]
+STEPS, BATCH, SAVE_EVERY = 60, 4, 5
+Curve = dict[int, dict[str, float]]
+
+
+def content(set_url: str, run_url: str, **run: Any) -> dict[str, Any]:
+    """A run of small steps on an easy set: discs, whose place says when, as they are."""
+    return {
+        "data": {"url": set_url},
+        "run": {
+            "url": run_url,
+            "steps": STEPS,
+            "global_batch": BATCH,
+            "log_every": 1,
+            "save_every": SAVE_EVERY,
+            **run,
+        },
+        "encoder": {
+            "settings": {"hidden_sizes": [16, 32, 64], "depths": [1, 1, 1], "num_stages": 3, "patch_size": 4},
+            "image_size": 32,
+        },
+        "clp": {
+            "dim": 16,
+            "reconstruction": "nce",
+            "memory_slots": 24,
+            "gap_seconds": [0.08, 0.12],
+        },
+        "augment": asdict(PLAIN),
+        "optim": {"learning_rate": 1e-2},
+    }
+
+
+def config_of(set_url: str, run_url: str, **run: Any) -> PretrainConfig:
+    return from_dict(PretrainConfig, content(set_url, run_url, **run))
+
+
+def trained(config: PretrainConfig, spool: Path) -> dict[str, Any]:
+    """Train in this process."""
+    tracker = SpoolTracker(spool)
+    url = train(config, join_group(), tracker, {"note": "kept"})
+    tracker.finish()
+    return {"url": url, "curve": curve(spool)}
+
+
+def curve(spool: Path) -> Curve:
+    """Metrics by step, of a spool that has each step once."""
+    lines = [json.loads(line) for line in spool.read_text().splitlines()]
+    assert len({line["step"] for line in lines}) == len(lines)
+    return {line["step"]: line["metrics"] for line in lines}
+
+
+def refusal(config: PretrainConfig, spool: Path) -> tuple[str, str]:
+    try:
+        trained(config, spool)
+    except (ManifestMismatchError, ConfigError, RuntimeError) as error:
+        return type(error).__name__, str(error)
+    return "", "nothing was refused"
+
+
+def start(config: PretrainConfig, folder: Path) -> subprocess.Popen[str]:
+    """`python -m pretrain`, with its metrics below `folder`."""
+    folder.mkdir()
+    path = folder / "run.yaml"
+    path.write_text(json.dumps(to_dict(config)))
+    return subprocess.Popen(
+        [sys.executable, "-m", "pretrain", str(path)],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def spool_of(folder: Path) -> Path:
+    [spool] = folder.glob("facscale-metrics-*/metrics.jsonl")
+    return spool
+
+
+def kill_in_the_middle(config: PretrainConfig, folder: Path) -> None:
+    """SIGKILL after the first checkpoint."""
+    process = start(config, folder)
+    deadline = time.monotonic() + 120
+    while not committed(config.run.url):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, "no checkpoint in time"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL

@@ -1,0 +1,158 @@
+"""Who is forgotten is not read any more, and leaves the bytes."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shards import forget as forgetting
+from shards import storage
+from shards.batch import ClipSpec
+from shards.errors import ManifestMismatchError, ShardError
+from shards.forget import Forgotten, compact, forget
+from shards.index import open_set, to_rows
+from shards.plan import Plan, refuse_other_order
+from shards.reader import StreamCounters
+from shards.schema import JOB_NAME
+from shards.stream import stream_clips
+from shards.tombstones import person_hash, tombstones
+from shards.tracks import load_tracks
+from shards.verify import verify
+from tests.drawn_set import write_set
+
+SPEC = ClipSpec(4, (0.04, 0.08), 1)
+GONE = "person2"
+
+
+@pytest.fixture
+def url(any_url: str, tmp_path: Path) -> str:
+    write_set(any_url, tmp_path / "tars", labelled=True)
+    return any_url
+
+
+def everything(url: str) -> bytes:
+    return b"".join(storage.read_bytes(storage.join(url, name)) for name in storage.list_names(url))
+
+
+def frames_of(url: str) -> dict[str, list[str]]:
+    """By key, digests of all frames as the index names them."""
+    found = {}
+    for row in to_rows(open_set(url)[1]):
+        content = storage.read_bytes(storage.join(url, row.shard))
+        places = zip(row.frame_offset, row.frame_length, strict=True)
+        found[row.key] = [hashlib.sha256(content[at : at + length]).hexdigest() for at, length in places]
+    return found
+
+
+def test_a_new_plan_leaves_the_person_out(url: str) -> None:
+    assert forget(url, GONE) == Forgotten(2, 64, new=True)
+    assert forget(url, GONE) == Forgotten(2, 64, new=False)
+    tracks = load_tracks(url)
+    assert len(tracks) == 10
+    assert GONE not in tracks.identities
+    assert not tracks.withheld.any()
+    plan = Plan(tracks.columns, SPEC, 5)
+    for _, clips in zip(range(6), stream_clips(tracks, plan), strict=False):
+        assert clips[1].valid_B.all()
+        assert int(person_hash("drawn", GONE), 16) not in clips[1].identity_B
+    # Labels and frames still belong to their rows.
+    rows = {row.key: row for row in to_rows(open_set(url)[1])}
+    assert [rows[key].identity for key in tracks.keys] == tracks.identities
+
+
+def test_the_persons_name_is_in_no_tombstone(url: str) -> None:
+    forget(url, GONE)
+    [name] = storage.list_names(storage.join(url, "forgotten"))
+    assert GONE not in name
+    assert GONE.encode() not in storage.read_bytes(storage.join(url, "forgotten", name))
+    assert tombstones(url) == (person_hash("drawn", GONE),)
+
+
+def test_a_run_that_goes_on_keeps_its_order_and_gets_empty_slots(url: str) -> None:
+    forget(url, "person5")
+    before = load_tracks(url)
+    plan = Plan(before.columns, SPEC, 5)
+    stored = json.loads(json.dumps(plan.describe()))
+    forget(url, GONE)
+    with pytest.raises(ManifestMismatchError, match="left_out: "):
+        refuse_other_order(stored, Plan(load_tracks(url).columns, SPEC, 5))
+    after = load_tracks(url, stored["left_out"])
+    resumed = Plan(after.columns, SPEC, 5)
+    refuse_other_order(stored, resumed)
+    counters = StreamCounters()
+    pairs = zip(
+        range(4), stream_clips(before, plan), stream_clips(after, resumed, None, counters), strict=False
+    )
+    empty = 0
+    for _, (_, one), (_, other) in pairs:
+        assert one.key_B == other.key_B
+        gone = one.identity_B == int(person_hash("drawn", GONE), 16)
+        np.testing.assert_array_equal(other.valid_B, ~gone)
+        np.testing.assert_array_equal(other.frames_BTHWC[~gone], one.frames_BTHWC[~gone])
+        assert not other.frames_BTHWC[gone].any()
+        empty += int(gone.sum())
+    assert empty > 0
+    assert counters.withheld >= empty
+    assert not counters.quarantined
+
+
+def test_compaction_drops_the_bytes_and_nothing_else(url: str) -> None:
+    kept = {row.key for row in to_rows(open_set(url)[1]) if row.identity != GONE}
+    video = next(row.video for row in to_rows(open_set(url)[1]) if row.identity == GONE)
+    storage.write_bytes(
+        storage.join(url, JOB_NAME), json.dumps({"sources": {video: "1", "other": "2"}}).encode()
+    )
+    before = frames_of(url)
+    forget(url, GONE)
+    assert compact(url) == Forgotten(2, 64, new=True)
+    assert frames_of(url) == {key: before[key] for key in kept}
+    assert verify(url, deep=True).problems == []
+    manifest, _ = open_set(url)
+    assert (manifest.totals.samples, manifest.totals.identities) == (10, 5)
+    assert GONE.encode() not in everything(url)
+    assert json.loads(storage.read_bytes(storage.join(url, JOB_NAME)))["sources"] == {"other": "2"}
+    assert compact(url) == Forgotten(0, 0, new=False)
+    forget(url, "person4")
+    assert compact(url).samples == 2
+    assert verify(url, deep=True).problems == []
+
+
+@pytest.mark.parametrize("moment", ["before the manifest", "before the old files go"])
+def test_a_compaction_that_is_stopped_leaves_a_whole_set(
+    url: str, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget(url, GONE)
+    stop = "_drop_sources" if moment == "before the manifest" else "_remove_strays"
+
+    def stopped(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forgetting, stop, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            compact(url)
+    assert len(load_tracks(url)) == 10
+    report = verify(url, deep=True)
+    assert all("not in the manifest" in problem for problem in report.problems)
+    compact(url)
+    assert verify(url, deep=True).problems == []
+    assert len(load_tracks(url)) == 10
+
+
+def test_all_people_forgotten_and_nobody_of_that_name(url: str) -> None:
+    with pytest.raises(ShardError, match=r"shows no person 'ann'; it has person0, person1, "):
+        forget(url, "ann")
+    for number in range(6):
+        forget(url, f"person{number}")
+    with pytest.raises(ShardError, match="everyone in it is forgotten"):
+        load_tracks(url)
+
+
+def test_equal_names_in_other_sets_are_other_people(url: str) -> None:
+    forget(url, GONE)
+    manifest, _ = open_set(url)
+    other = replace(manifest, namespace="elsewhere")
+    assert person_hash(other.namespace, GONE) not in tombstones(url)
