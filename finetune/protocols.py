@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pretrain.config import ConfigError
+from shards.layouts import disfa
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,9 @@ class Protocol:
 
 DISFA = Protocol(
     name="disfa",
-    parts=(
-        ("SN001", "SN002", "SN009", "SN010", "SN016", "SN026", "SN027", "SN030", "SN032"),
-        ("SN006", "SN011", "SN012", "SN013", "SN018", "SN021", "SN024", "SN028", "SN031"),
-        ("SN003", "SN004", "SN005", "SN007", "SN008", "SN017", "SN023", "SN025", "SN029"),
-    ),
-    detection_aus=(1, 2, 4, 6, 9, 12, 25, 26),
-    intensity_aus=(1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26),
+    parts=disfa.PARTS,
+    detection_aus=tuple(disfa.LISTED_AUS),
+    intensity_aus=tuple(disfa.AUS),
     present_from=2,
 )
 """27 people, 9/9/9: the parts of ME-GraphAU, JAANet and LibreFace; an AU occurs from intensity 2 on."""

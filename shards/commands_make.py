@@ -1,4 +1,4 @@
-"""The commands that make sets: generate, pack.
+"""The commands that make or change sets: generate, pack, forget, compact.
 
 Heavy imports stand inside the functions: `--help` answers at once.
 """
@@ -20,14 +20,15 @@ def _generate_arguments(parser: argparse.ArgumentParser) -> None:
         "--layout",
         required=True,
         metavar="NAME",
-        help="data set whose form to write: voxceleb (unlabelled), disfa, bp4d, bp4d_plus, gft, aff_wild2 "
-        "or rafdb (single pictures)",
+        help="data set whose form to write: voxceleb (unlabelled), disfa, bp4d, bp4d_plus, gft, aff_wild2, "
+        "bp4d_lists or disfa_lists (pictures with list files), rafdb, ferplus or affectnet (single pictures)",
     )
+    parser.add_argument("--identities", type=int, required=True, help="number of people; of single pictures")
     parser.add_argument(
-        "--identities", type=int, required=True, help="number of people; of pictures for rafdb"
-    )
-    parser.add_argument(
-        "--seconds", type=float, required=True, help="mean length of the videos; of no effect for rafdb"
+        "--seconds",
+        type=float,
+        required=True,
+        help="mean length of the videos",
     )
     parser.add_argument("--seed", type=int, required=True, help="other people and movements for another seed")
     parser.add_argument("--size", type=int, default=224, help="pixels of a side (default %(default)s)")
@@ -68,7 +69,8 @@ def _pack_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="NAME",
         help="form of the data set: folder (any videos), voxceleb, face_tracks (folders of pictures), disfa, "
-        "bp4d, bp4d_plus, gft, aff_wild2 or rafdb",
+        "bp4d, bp4d_plus, gft, aff_wild2, bp4d_lists and disfa_lists (lists as of ME-GraphAU and JAANet), "
+        "rafdb, ferplus or affectnet",
     )
     parser.add_argument("--namespace", default="", help="name of the set in keys (default: the layout's)")
     parser.add_argument("--size", type=int, default=224, help="pixels of a crop's side (default %(default)s)")
@@ -113,6 +115,33 @@ def _show(bar: Any, progress: "Progress") -> None:
     bar.refresh()
 
 
+def _forget_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="a finished set")
+    parser.add_argument("--identity", required=True, metavar="NAME", help="person, as in the index")
+
+
+def _forget(args: argparse.Namespace) -> int:
+    from shards.forget import forget
+
+    done = forget(args.url, args.identity)
+    before = "" if done.new else " (as before)"
+    say(f"{done.samples} samples, {done.frames} frames are not read any more{before}")
+    say(f"their bytes are still there: python -m shards compact {args.url}")
+    return 0
+
+
+def _compact_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="a finished set that no run is reading")
+
+
+def _compact(args: argparse.Namespace) -> int:
+    from shards.forget import compact
+
+    done = compact(args.url)
+    say(f"dropped {done.samples} samples, {done.frames} frames of forgotten people")
+    return 0
+
+
 COMMANDS = [
     Command(
         "generate",
@@ -127,5 +156,19 @@ COMMANDS = [
         "python -m shards pack runs/disfa s3://bucket/disfa --layout disfa --size 96",
         _pack_arguments,
         _pack,
+    ),
+    Command(
+        "forget",
+        "stop reading a person's samples, from the next time that the set is opened",
+        "python -m shards forget s3://bucket/voxceleb --identity id00012",
+        _forget_arguments,
+        _forget,
+    ),
+    Command(
+        "compact",
+        "drop the bytes of forgotten people from a set",
+        "python -m shards compact s3://bucket/voxceleb",
+        _compact_arguments,
+        _compact,
     ),
 ]

@@ -19,7 +19,20 @@ from shards.layouts.tables import LAST_FRAME, ByFrame, as_matrix, first_and_last
 from shards.schema import MISSING, Failure
 
 AUS = [1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26]
+LISTED_AUS = [1, 2, 4, 6, 9, 12, 25, 26]
+"""The AUs of the detection protocol, in the order of list files."""
 SUBJECTS = frozenset(f"SN{number:03d}" for number in (*range(1, 14), 16, 17, 18, 21, *range(23, 33)))
+PARTS = tuple(
+    tuple(names.split())
+    for names in (
+        "SN001 SN002 SN009 SN010 SN016 SN026 SN027 SN030 SN032",
+        "SN006 SN011 SN012 SN013 SN018 SN021 SN024 SN028 SN031",
+        "SN003 SN004 SN005 SN007 SN008 SN017 SN023 SN025 SN029",
+    )
+)
+"""Fold k tests part k: the parts of JAANet, ME-GraphAU and LibreFace."""
+FRAME_RATE = 20
+"""Of the videos; pictures taken out of them have no clock of their own."""
 VIDEO_FOLDERS = ("Videos_LeftCamera", "Video_LeftCamera")
 LABEL_FOLDER = "ActionUnit_Labels"
 VIDEO_NAME = re.compile(r"LeftVideo(SN\d{3})_comp", re.IGNORECASE)

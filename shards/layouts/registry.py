@@ -5,10 +5,13 @@ from pathlib import Path
 
 from shards.errors import ShardError
 from shards.layouts.aff_wild2 import AffWild2Layout
+from shards.layouts.affectnet import AffectnetLayout
+from shards.layouts.au_lists import BP4D_LISTS, DISFA_LISTS
 from shards.layouts.bp4d import Bp4dLayout
 from shards.layouts.bp4d_plus import Bp4dPlusLayout
 from shards.layouts.disfa import DisfaLayout
 from shards.layouts.face_tracks import FaceTracksLayout
+from shards.layouts.ferplus import FerplusLayout
 from shards.layouts.folder import FolderLayout
 from shards.layouts.gft import GftLayout
 from shards.layouts.layout import Layout, Listing
@@ -27,6 +30,10 @@ LAYOUTS: dict[str, Layout] = {
         GftLayout(),
         AffWild2Layout(),
         RafdbLayout(),
+        FerplusLayout(),
+        AffectnetLayout(),
+        BP4D_LISTS,
+        DISFA_LISTS,
     )
 }
 

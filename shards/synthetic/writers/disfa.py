@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shards.layouts.disfa import AUS, FIRST_FRAME, LABEL_FOLDER, SUBJECTS, VIDEO_FOLDERS
+from shards.layouts.disfa import AUS, FIRST_FRAME, FRAME_RATE, LABEL_FOLDER, SUBJECTS, VIDEO_FOLDERS
 from shards.synthetic.action_units import Performance
 from shards.synthetic.curves import perform
 from shards.synthetic.writers.writer import VideoJob, rounded, write_lines
@@ -18,7 +18,7 @@ SPEECH_SHARE = 0.1
 
 class DisfaWriter:
     name = "disfa"
-    fps = 20
+    fps = FRAME_RATE
     most_identities = len(SUBJECTS)
     identities_are = "the subjects of DISFA"
 

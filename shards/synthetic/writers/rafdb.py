@@ -10,8 +10,7 @@ import numpy as np
 
 from shards.layouts.rafdb import EXPRESSIONS, LIST_NAME
 from shards.synthetic.action_units import Performance
-from shards.synthetic.expressions import perform_still
-from shards.synthetic.person import stable_seed
+from shards.synthetic.writers.stills import draw_classes, perform_expression
 from shards.synthetic.writers.writer import VideoJob, write_lines
 
 if TYPE_CHECKING:
@@ -27,17 +26,8 @@ def names_and_classes(config: "GenerateConfig") -> list[tuple[str, int]]:
     num_train = max(1, round(TRAINING_SHARE * config.identities))
     train = [f"train_{number:05d}" for number in range(1, num_train + 1)]
     test = [f"test_{number:04d}" for number in range(1, config.identities - num_train + 1)]
-    return [pair for part in (train, test) for pair in zip(part, _classes(config, part), strict=True)]
-
-
-def _classes(config: "GenerateConfig", names: list[str]) -> list[int]:
-    numbers, shares = list(SHARES), np.array(list(SHARES.values()))
-    found = []
-    for place, name in enumerate(names):
-        random = np.random.default_rng(stable_seed("class", config.seed, name))
-        drawn = int(random.choice(numbers, p=shares / shares.sum()))
-        found.append(numbers[place] if place < len(numbers) else drawn)
-    return found
+    classes = (draw_classes(config.seed, part, SHARES) for part in (train, test))
+    return [*zip(train, next(classes), strict=True), *zip(test, next(classes), strict=True)]
 
 
 class RafdbWriter:
@@ -52,7 +42,7 @@ class RafdbWriter:
             yield VideoJob(config, identity, 0, 1, picture, EXPRESSIONS[number])
 
     def perform(self, job: VideoJob, random: np.random.Generator) -> Performance:
-        return perform_still(random, job.shows)
+        return perform_expression(random, job.shows)
 
     def write_set_labels(self, config: "GenerateConfig") -> None:
         """The list of all pictures."""

@@ -34,7 +34,7 @@ class VideoJob:
     shows: str = ""
     """The task or the expression, in sets that name it."""
     frame_name: str = ""
-    """Format of a picture's name by its number, counted from 1."""
+    """Format of a picture's name by its number, counted from 1, and its index, counted from 0."""
     without: frozenset[int] = frozenset()
     """Numbers of pictures that are left out."""
 

@@ -15,6 +15,7 @@ from shards.layouts.bp4d import (
 )
 from shards.layouts.bp4d_labels import AUS, INTENSITY_AUS
 from shards.layouts.layout import Labels, Source
+from shards.pack.frames import numbered_images
 
 
 def write_sequence(
@@ -105,6 +106,18 @@ def test_occurrence_and_intensity_join_on_the_frame_number(tmp_path: Path) -> No
     assert labels.intensity_FA[:, twelve].tolist() == [1, -1, 3, 4]
     assert labels.occurrence_FA is not None
     assert labels.occurrence_FA[:, 0].tolist() == [1, 0, 1, -1]
+
+
+@pytest.mark.parametrize("name", ["643", "0643", "00643"])
+def test_labels_join_with_pictures_of_any_width(tmp_path: Path, name: str) -> None:
+    write_sequence(tmp_path, name=name)
+    write_labels(tmp_path, {642: 0, 643: 3, 644: 0})
+    told: list[str] = []
+    images = numbered_images(only_source(tmp_path).path, lambda *words: told.extend(words))
+    numbers, labels = [number for number, _ in images], loaded(tmp_path)
+    found_TA = labels.rows(labels.intensity_FA, numbers)
+    assert found_TA is not None
+    assert (numbers, found_TA.tolist(), told) == ([643], [[3] * len(INTENSITY_AUS)], [])
 
 
 def test_a_wrong_file_costs_that_file_only(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finetune.protocols import DISFA
 from shards.errors import ShardError
-from shards.layouts.disfa import AUS, SUBJECTS, DisfaLayout, read_intensities
+from shards.layouts.disfa import AUS, PARTS, SUBJECTS, DisfaLayout, read_intensities
 
 FRAMES = 6
 
@@ -28,6 +29,29 @@ def write_disfa(root: Path, subject: str = "SN001", folder: str = "Videos_LeftCa
 def test_subjects_are_the_published_27() -> None:
     assert len(SUBJECTS) == 27
     assert not SUBJECTS & {"SN014", "SN015", "SN019", "SN020", "SN022"}
+
+
+def test_the_parts_are_disjoint_and_everyone() -> None:
+    assert [len(part) for part in PARTS] == [9, 9, 9]
+    assert sorted(subject for part in PARTS for subject in part) == sorted(SUBJECTS)
+    assert tuple(PARTS) == DISFA.parts
+
+
+def test_the_order_of_the_label_files_changes_nothing(tmp_path: Path) -> None:
+    found = []
+    for name, aus in (("one", AUS), ("other", sorted(AUS, key=str))):
+        write_disfa(tmp_path / name)
+        folder = tmp_path / name / "ActionUnit_Labels/SN001"
+        for au in aus:
+            path = folder / f"SN001_au{au}.txt"
+            text = path.read_text()
+            path.unlink()
+            path.write_text(text)
+        labels = DisfaLayout().list_sources(tmp_path / name).sources[0].load_labels()
+        assert labels is not None
+        assert labels.intensity_FA is not None
+        found.append(labels.intensity_FA.tolist())
+    assert found == [[[intensity(au, frame) for au in AUS] for frame in range(1, FRAMES + 1)]] * 2
 
 
 @pytest.mark.parametrize("folder", ["Videos_LeftCamera", "Video_LeftCamera"])

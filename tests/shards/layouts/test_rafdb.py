@@ -41,10 +41,10 @@ def test_a_wrong_line_costs_that_line_only(tmp_path: Path) -> None:
     assert [source.expression for source in listing.sources] == ["happiness", None, None]
     assert [len(source.failures) for source in listing.sources] == [0, 1, 1]
     assert [(failure.reason, failure.detail) for failure in listing.failures] == [
+        ("unknown_file", "no video name ('.txt')"),
         ("bad_labels", "line 2: train_00001 comes twice"),
         ("bad_labels", "line 3: class 8 of train_00002 is not one of 1-7"),
         ("bad_labels", "line 4: wanted `train_00001.jpg 5`, found 'nonsense'"),
-        ("unknown_file", "no video name ('.txt')"),
         ("no_picture", "train_00009 is listed, and not in Image/aligned"),
     ]
 

@@ -8,7 +8,8 @@ from shards.layouts.registry import LAYOUTS, get_layout, list_sources
 
 def test_a_wrong_name_gets_the_nearest() -> None:
     with pytest.raises(
-        ShardError, match=r"no layout 'vox-celeb'; did you mean 'voxceleb'\?.*disfa, face_tracks, folder"
+        ShardError,
+        match=r"no layout 'vox-celeb'; did you mean 'voxceleb'\?.*disfa_lists, face_tracks, ferplus, folder",
     ):
         get_layout("vox-celeb")
 

@@ -92,6 +92,12 @@ def test_pictures_of_other_sizes_are_fitted(height: int, width: int) -> None:
     assert (small_HW == 90).sum() == inside.size
 
 
+def test_tiny_pictures_are_enlarged_for_the_detector() -> None:
+    small_HW, scale = small_luma(np.full((48, 40, 3), 90, np.uint8), 320, None)
+    assert (small_HW.shape, scale) == ((96, 80), 2.0)
+    assert small_luma(np.zeros((97, 97, 3), np.uint8), 320, None)[1] == 1.0
+
+
 def test_a_folder_packs_like_its_video(tmp_path: Path) -> None:
     for number, frame in enumerate(face_frames(30), start=1):
         if number not in (12, 13):

@@ -79,7 +79,7 @@ def test_voxceleb_layout(tmp_path: Path) -> None:
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-@pytest.mark.parametrize("layout", ["bp4d", "aff_wild2", "rafdb"])
+@pytest.mark.parametrize("layout", ["bp4d", "aff_wild2", "rafdb", "ferplus", "disfa_lists"])
 def test_sets_of_pictures_continue_with_the_same_bytes(tmp_path: Path, layout: str) -> None:
     for name in ("whole", "cut"):
         generate(config(tmp_path / name, layout=layout, size=64))

@@ -1,6 +1,7 @@
 """What is generated in a data set's form is read back, and packed, with the labels that were drawn."""
 
 import io
+import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +23,18 @@ from shards.synthetic.writers.registry import WRITERS
 from shards.synthetic.writers.writer import VideoJob
 from shards.verify import verify
 
-PRESENT_FROM = {"disfa": 2, "bp4d": 1, "bp4d_plus": 1, "gft": 1, "aff_wild2": 1}
+PRESENT_FROM = {
+    **{"disfa": 2, "bp4d": 1, "bp4d_plus": 1, "gft": 1, "aff_wild2": 1},
+    **{"bp4d_lists": 1, "disfa_lists": 2},
+}
 LABELLED = tuple(PRESENT_FROM)
-CODED_AT_LEAST = {"disfa": 1.0, "bp4d": 0.4, "bp4d_plus": 0.15, "gft": 0.7, "aff_wild2": 0.7}
+CODED_AT_LEAST = {
+    **{"disfa": 1.0, "bp4d": 0.4, "bp4d_plus": 0.15, "gft": 0.7, "aff_wild2": 0.7},
+    **{"bp4d_lists": 0.4, "disfa_lists": 1.0},
+}
 """Share of AUs and frames with a label, when all tasks count."""
+STILLS = ("rafdb", "ferplus", "affectnet")
+FIRST_NUMBER = dict.fromkeys(LABELLED, 1) | {"disfa_lists": 0}
 
 
 def config_of(out: Path, layout: str) -> GenerateConfig:
@@ -60,7 +69,7 @@ def pairs(root: Path, layout: str) -> Iterator[tuple[VideoJob, Source]]:
 def test_every_writer_has_its_layout() -> None:
     assert set(WRITERS) <= set(LAYOUTS)
     labelled = {name for name, layout in LAYOUTS.items() if layout.occurrence_aus or layout.intensity_aus}
-    assert labelled | {"rafdb"} <= set(WRITERS)
+    assert labelled | {*STILLS} <= set(WRITERS)
 
 
 @pytest.mark.parametrize("layout", LABELLED)
@@ -74,7 +83,8 @@ def test_labels_are_read_as_they_were_drawn(made: Path, layout: str) -> None:
             assert job.shows in ("T2", "T3", "T4", "T5", "T9", "T10")
             continue
         assert labels.failures == []
-        numbers = list(range(1, job.num_frames + 1))
+        first = FIRST_NUMBER[layout]
+        numbers = list(range(first, job.num_frames + first))
         for aus, labels_FA, threshold in (
             (LAYOUTS[layout].occurrence_aus, labels.occurrence_FA, PRESENT_FROM[layout]),
             (LAYOUTS[layout].intensity_aus, labels.intensity_FA, None),
@@ -87,10 +97,10 @@ def test_labels_are_read_as_they_were_drawn(made: Path, layout: str) -> None:
             coded_TA = found_TA != -1
             np.testing.assert_array_equal(found_TA[coded_TA], wanted_TA[coded_TA])
             known += int(coded_TA.sum()) if threshold is not None else 0
-        assert labels.rows(labels.occurrence_FA, [0, job.num_frames + 1]) is None
+        assert labels.rows(labels.occurrence_FA, [first - 1, job.num_frames + first]) is None
     assert CODED_AT_LEAST[layout] <= known / all_frames
-    assert known < all_frames or layout in ("disfa", "aff_wild2")
-    assert len(lengths) > 1 or layout == "disfa"
+    assert known < all_frames or layout in ("disfa", "disfa_lists", "aff_wild2")
+    assert len(lengths) > 1 or layout.startswith("disfa")
 
 
 @pytest.mark.parametrize("layout", LABELLED)
@@ -111,11 +121,33 @@ def test_packed_labels_are_those_that_were_drawn(made: Path, layout: str, tmp_pa
             assert (piece.occurrence is None) == (wanted_TA is None)
             if wanted_TA is not None:
                 np.testing.assert_array_equal(piece.occurrence, wanted_TA)
-                drawn_TA = truth(job, LAYOUTS[layout].occurrence_aus)[np.array(piece.frame_number) - 1]
+                drawn_TA = truth(job, LAYOUTS[layout].occurrence_aus)
+                drawn_TA = drawn_TA[np.array(piece.frame_number) - FIRST_NUMBER[layout]]
                 coded_TA = wanted_TA != -1
                 present_TA = drawn_TA >= PRESENT_FROM[layout]
                 np.testing.assert_array_equal(wanted_TA[coded_TA], present_TA[coded_TA])
     assert found_frames > 30
+
+
+@pytest.mark.parametrize("layout", STILLS)
+def test_stills_pack_with_their_expression(layout: str, tmp_path: Path) -> None:
+    generate(GenerateConfig(tmp_path / "in", layout, 12, 1.0, 3, size=96, workers=1))
+    sources = list_sources(get_layout(layout), tmp_path / "in").sources
+    url = str(tmp_path / "set")
+    manifest = pack(PackConfig(tmp_path / "in", url, layout, size=48, workers=1))
+    found = {}
+    for entry in manifest.shards:
+        with tarfile.open(Path(url) / entry.name) as shard:
+            for member in (member for member in shard if member.name.endswith(".json")):
+                content = shard.extractfile(member)
+                assert content is not None
+                facts = json.loads(content.read())
+                found[facts["video"]] = facts.get("expression")
+    wanted = {source.video_id: source.expression for source in sources}
+    assert {video: wanted[video] for video in found} == found
+    assert "no_face" not in manifest.totals.failures
+    assert len(found) == len(wanted)
+    assert manifest.totals.identities == manifest.totals.samples == len(found)
 
 
 def test_a_whole_set_of_pictures_packs_to_equal_bytes_with_its_labels(made: Path, tmp_path: Path) -> None:
