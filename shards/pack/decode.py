@@ -68,11 +68,14 @@ def read_frames(path: Path, long_side: int) -> Iterator[DecodedFrame]:
 
     Raises:
         VideoError: it is no video, or ends in damage; frames before the damage were given.
+        MemoryError: a frame needs more than there is.
     """
     if path.stat().st_size == 0:
         raise VideoError("open", "empty_file", "it has 0 bytes")
     try:
         container = av.open(str(path), metadata_errors="replace")
+    except MemoryError:
+        raise
     except (av.error.FFmpegError, ValueError) as error:
         raise VideoError("open", "not_a_video", _what(error)) from error
     with container:
@@ -97,6 +100,8 @@ def _decode(
             time_seconds = float(picture.time) if timed and picture.time is not None else index / rate
             yield _frame(index, round(time_seconds, 6), picture, long_side)
             index += 1
+    except MemoryError:
+        raise
     except (av.error.FFmpegError, ValueError) as error:
         raise VideoError("decode", "decode_error", f"after {index} frames: {_what(error)}") from error
     if index == 0:

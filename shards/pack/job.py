@@ -16,6 +16,7 @@ from shards.layouts.layout import Layout, Listing, Source
 from shards.pack.align import RECIPE_NAME, RECIPE_VERSION, TEMPLATE
 from shards.pack.detect import Detector
 from shards.pack.encode import JPEG_QUALITY, JPEG_SUBSAMPLING
+from shards.pack.limits import MEMORY_BYTES, STALL_SECONDS
 from shards.pack.spool import video_hash
 from shards.schema import FORMAT_VERSION, JOB_NAME, CropRecipe, Failure, digest_of
 
@@ -42,6 +43,10 @@ class PackConfig:
     detect_every: int = 5
     max_shard_bytes: int = 256 * 2**20
     max_shard_samples: int = 10_000
+    stall_seconds: float = STALL_SECONDS
+    """Without a frame for so long, a video's process is ended."""
+    memory_bytes: int = MEMORY_BYTES
+    """That a video's process may take beyond what it needs for itself."""
     spool: Path | None = None
     """Local room for encoded frames; the system's temporary folder if None."""
 
@@ -49,9 +54,13 @@ class PackConfig:
         for name, least in (
             *(("size", 16), ("workers", 0), ("videos_per_unit", 1), ("frames_per_sample", 8)),
             *(("detect_every", 1), ("max_shard_bytes", 1), ("max_shard_samples", 1)),
+            ("memory_bytes", 1),
         ):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} needs at least {least}, found {getattr(self, name)}")
+
+        if self.stall_seconds <= 0:
+            raise ValueError(f"stall_seconds needs more than 0, found {self.stall_seconds}")
 
     @property
     def set_namespace(self) -> str:

@@ -23,6 +23,7 @@ from shards.layouts.registry import get_layout, list_sources
 from shards.pack.detect import YuNet
 from shards.pack.job import PackConfig as PackConfig
 from shards.pack.job import assign, claim, describe, recipe_of, versions
+from shards.pack.limits import took_note
 from shards.pack.pool import Crash, Task, TaskPool
 from shards.pack.spool import VideoSpool, spool_folder, video_hash
 from shards.pack.unit import UnitJob, write_unit
@@ -139,7 +140,13 @@ class _Run:
                 self._unit_of[source.video_id] = unit
                 config = self._config
                 job = VideoJob(
-                    source, config.set_namespace, config.size, config.frames_per_sample, config.detect_every
+                    source,
+                    config.set_namespace,
+                    config.size,
+                    config.frames_per_sample,
+                    config.detect_every,
+                    config.stall_seconds,
+                    config.memory_bytes,
                 )
                 yield Task(pack_video, (job, self._spool))
 
@@ -154,8 +161,7 @@ class _Run:
             return
         video_id = job.source.video_id
         if isinstance(result, Crash):
-            detail = "its process died; a damaged file can crash a codec"
-            result = VideoResult(video_id, failures=[Failure(video_id, "decode", "crashed", detail)])
+            result = VideoResult(video_id, failures=[self._ended(job)])
             VideoSpool(self._spool, video_hash(job.namespace, video_id)).clear()
         self._count(result)
         unit = self._unit_of.pop(video_id)
@@ -163,6 +169,12 @@ class _Run:
         self._waiting[unit] -= 1
         if not self._waiting[unit]:
             self._finish(unit)
+
+    def _ended(self, job: VideoJob) -> Failure:
+        reason, detail = "crashed", "its process died; a damaged file can crash a codec"
+        if took_note(self._spool / job.stall_note):
+            reason, detail = "stalled", f"no frame for {job.stall_seconds:g} s; its process was ended"
+        return Failure(job.source.video_id, "decode", reason, detail)
 
     def _count(self, result: VideoResult) -> None:
         self._report.videos_done += 1

@@ -1,7 +1,7 @@
 """One video into its spool: what a worker process does. Every way to give nothing ends in a ledger line."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from shards.pack.decode import DecodedFrame, VideoError
 from shards.pack.detect import Detector, Face, YuNet
 from shards.pack.encode import encode
 from shards.pack.frames import read_source
+from shards.pack.limits import MEMORY_BYTES, STALL_SECONDS, StallGuard, memory_limit
 from shards.pack.spool import Piece, VideoSpool, piece_line, video_hash
 from shards.pack.track import Follower, Sighting
 from shards.schema import Failure
@@ -39,6 +40,13 @@ class VideoJob:
     size: int
     frames_per_sample: int
     detect_every: int
+    stall_seconds: float = STALL_SECONDS
+    memory_bytes: int = MEMORY_BYTES
+
+    @property
+    def stall_note(self) -> str:
+        """Name of the note that a worker leaves which was ended because it stalled."""
+        return f"{video_hash(self.namespace, self.source.video_id)}.stalled"
 
 
 @dataclass
@@ -101,8 +109,11 @@ class TimedDetector:
 class VideoPacker:
     """Runs one video through all stages into `spool`."""
 
-    def __init__(self, job: VideoJob, spool: VideoSpool, detector: Detector) -> None:
+    def __init__(
+        self, job: VideoJob, spool: VideoSpool, detector: Detector, alive: Callable[[], None]
+    ) -> None:
         self._job = job
+        self._alive = alive
         self._spool = spool
         self._watch = Stopwatch()
         self._detector = TimedDetector(detector, self._watch)
@@ -133,6 +144,13 @@ class VideoPacker:
                         self._store(frame, sighting, frames, pieces)
             except VideoError as error:
                 self._fail(error.stage, error.reason, error.detail)
+            except (MemoryError, cv2.error) as error:
+                if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
+                    raise
+                detail = (
+                    f"after {self.result.frames_read} frames, {self._job.memory_bytes} bytes were not enough"
+                )
+                self._fail("decode", "out_of_memory", detail)
             self._end_tracks(pieces, keep=set())
         if not found and self.result.frames_read:
             self._fail("detect", "no_face", f"in {self.result.frames_read} frames")
@@ -160,6 +178,7 @@ class VideoPacker:
                 frame = next(frames, None)
             if frame is None:
                 return
+            self._alive()
             self.result.frames_read += 1
             yield frame
 
@@ -228,4 +247,6 @@ def pack_video(job: VideoJob, folder: Path) -> VideoResult:
     """The task of a worker process: `job`'s video into a spool in `folder`."""
     cv2.setNumThreads(1)
     spool = VideoSpool(folder, video_hash(job.namespace, job.source.video_id))
-    return VideoPacker(job, spool, YuNet()).run()
+    detector = YuNet()
+    with StallGuard(folder / job.stall_note, job.stall_seconds) as guard, memory_limit(job.memory_bytes):
+        return VideoPacker(job, spool, detector, guard.alive).run()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from shards.errors import ManifestMismatchError, ShardError
 from shards.index import read_index
 from shards.pack import pack as pack_module
 from shards.pack.pack import PackConfig, Progress, pack
+from shards.pack.pool import Task
 from shards.verify import verify
 from tests.clips import face_frames, flat_frames, write_sound, write_video
 
@@ -163,18 +165,51 @@ def kill_process(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_crashing_codec_costs_one_file(config: PackConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def with_task(monkeypatch: pytest.MonkeyPatch, video_id: str, change: Callable[[Task], Task]) -> None:
+    """Change what a worker is asked to do with one video."""
+    original = pack_module._Run._videos
+
     def tasks(self: pack_module._Run, units: object) -> object:
         for task in original(self, units):  # type: ignore[arg-type]
-            crashes = task.arguments[0].source.video_id == "ann/1.mp4"
-            yield dataclasses.replace(task, function=kill_process) if crashes else task
+            yield change(task) if task.arguments[0].source.video_id == video_id else task
 
-    original = pack_module._Run._videos
     monkeypatch.setattr(pack_module._Run, "_videos", tasks)
+
+
+def limited(**limits: float) -> Callable[[Task], Task]:
+    def change(task: Task) -> Task:
+        job, spool = task.arguments
+        return dataclasses.replace(task, arguments=(dataclasses.replace(job, **limits), spool))
+
+    return change
+
+
+def test_a_crashing_codec_costs_one_file(config: PackConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_task(monkeypatch, "ann/1.mp4", lambda task: dataclasses.replace(task, function=kill_process))
     manifest = pack(config)
     assert manifest.totals.failures["crashed"] == 1
     assert verify(config.url).problems == []
     assert {row.video for row in read_index(config.url, manifest)} == {"ann/2.mp4", "bob/1.avi", "cut.avi"}
+
+
+def test_a_video_that_stalls_costs_one_file(config: PackConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_task(monkeypatch, "ann/1.mp4", limited(stall_seconds=1e-6))
+    manifest = pack(config)
+    assert manifest.totals.failures["stalled"] == 1
+    assert "crashed" not in manifest.totals.failures
+    assert {row.video for row in read_index(config.url, manifest)} == {"ann/2.mp4", "bob/1.avi", "cut.avi"}
+
+
+def test_a_video_that_wants_too_much_memory_costs_one_file(
+    config: PackConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "large"
+    write_video(source / "small.mp4", face_frames(20))
+    write_video(source / "large.mp4", [np.full((2160, 3840, 3), 90, np.uint8)] * 4)
+    with_task(monkeypatch, "large.mp4", limited(memory_bytes=2**24))
+    manifest = pack(dataclasses.replace(config, source=source, workers=1))
+    assert manifest.totals.failures == {"out_of_memory": 1}
+    assert manifest.totals.videos == 1
 
 
 def test_wrong_requests(config: PackConfig, tmp_path: Path) -> None:
