@@ -18,11 +18,12 @@ from typing import Any
 from shards import storage
 from shards.errors import ShardError
 from shards.index import from_parquet, summary_of, to_rows
-from shards.layouts.layout import Layout, Source
+from shards.layouts.layout import Layout, Listing, Source
 from shards.layouts.registry import get_layout, list_sources
 from shards.pack.detect import YuNet
 from shards.pack.job import PackConfig as PackConfig
 from shards.pack.job import assign, claim, describe, recipe_of, versions
+from shards.pack.lease import Lease, lease
 from shards.pack.limits import took_note
 from shards.pack.pool import Crash, Task, TaskPool
 from shards.pack.spool import VideoSpool, spool_folder, video_hash
@@ -69,6 +70,25 @@ def pack(config: PackConfig, progress: Callable[[Progress], None] | None = None)
         report.videos_done, report.note = report.videos, "finished before; nothing to do"
         tell(report)
         return Manifest.from_json(storage.read_bytes(target).decode(), target)
+    with lease(config.url, lambda line: _note(report, tell, line)) as held:
+        return _pack(config, layout, listing, recipe, report, tell, held)
+
+
+def _note(report: Progress, tell: Callable[[Progress], None], line: str) -> None:
+    report.note = line
+    tell(report)
+
+
+def _pack(
+    config: PackConfig,
+    layout: Layout,
+    listing: Listing,
+    recipe: CropRecipe,
+    report: Progress,
+    tell: Callable[[Progress], None],
+    held: Lease,
+) -> Manifest:
+    """Make the units that are missing, and the manifest."""
     units = assign(listing, config)
     committed = set(storage.list_names(config.url))
     missing = {unit: content for unit, content in units.items() if index_name(unit) not in committed}
@@ -77,9 +97,10 @@ def pack(config: PackConfig, progress: Callable[[Progress], None] | None = None)
         report.note = f"goes on with {len(missing)} of {len(units)} units"
     tell(report)
     with spool_folder(config.spool) as spool:
-        _Run(config, layout, recipe, spool, report, tell).run(missing)
+        _Run(config, layout, recipe, spool, report, tell, held).run(missing)
     manifest = _manifest(config, layout, recipe, list(units))
-    storage.write_bytes(target, manifest.to_json().encode())
+    held.check()
+    storage.write_bytes(storage.join(config.url, MANIFEST_NAME), manifest.to_json().encode())
     return manifest
 
 
@@ -94,8 +115,10 @@ class _Run:
         spool: Path,
         report: Progress,
         tell: Callable[[Progress], None],
+        held: Lease,
     ) -> None:
         self._config = config
+        self._held = held
         self._spool = spool
         self._report = report
         self._tell = tell
@@ -184,6 +207,7 @@ class _Run:
 
     def _finish(self, unit: str) -> None:
         """All videos of the unit are spooled: it can be written."""
+        self._held.check()
         job = UnitJob(
             unit=unit,
             url=self._config.url,
