@@ -39,45 +39,63 @@ class Readout:
     intensity: intensity.IntensitySums
 
 
-def read_out(train: LabelledFeatures, validation: LabelledFeatures, test: LabelledFeatures) -> Readout:
-    """Fit on `train`, choose on `validation`, score on `test`."""
+class Ridge:
+    """The regressions of any targets on one set of training features, from one decomposition."""
+
+    def __init__(self, input_FD: Floats) -> None:
+        self._mean_D, self._std_D = input_FD.mean(axis=0), input_FD.std(axis=0) + 1e-9
+        self._input_FD = self._standardised(input_FD)
+        frames, features = input_FD.shape
+        # X'X and XX' have the same values; of the smaller one, as few labelled frames then cost little.
+        if features <= frames:
+            self._value_E, self._vector_DE = np.linalg.eigh(self._input_FD.T @ self._input_FD / frames)
+        else:
+            value_E, vector_FE = np.linalg.eigh(self._input_FD @ self._input_FD.T / frames)
+            kept = value_E > value_E[-1] * 1e-12
+            self._value_E = value_E[kept]
+            self._vector_DE = self._input_FD.T @ vector_FE[:, kept] / np.sqrt(self._value_E * frames)
+
+    def weights(self, target_FK: Floats) -> list[Floats]:
+        """Weights `(D, K)` for every strength, of centred targets."""
+        moment_EK = self._vector_DE.T @ (self._input_FD.T @ target_FK) / len(target_FK)
+        return [self._vector_DE @ (moment_EK / (self._value_E[:, None] + s)) for s in STRENGTHS]
+
+    def fit(
+        self, target_FK: NDArray[np.generic], known_FD: Floats, score: Callable[[Floats], float]
+    ) -> Callable[[Floats], Floats]:
+        """A linear map from features to targets, of the strength with the best score of `known_FD`."""
+        target = target_FK.astype(np.float64)
+        level_K = target.mean(axis=0)
+        known = self._standardised(known_FD)
+        best_DK = max(
+            self.weights(target - level_K), key=lambda weight_DK: score(known @ weight_DK + level_K)
+        )
+        return lambda feature_FD: self._standardised(feature_FD) @ best_DK + level_K
+
+    def _standardised(self, feature_FD: Floats) -> Floats:
+        return np.asarray((feature_FD - self._mean_D) / self._std_D)
+
+
+def read_out(
+    train: LabelledFeatures,
+    validation: LabelledFeatures,
+    test: LabelledFeatures,
+    ridge: Ridge | None = None,
+) -> Readout:
+    """Fit on `train`, choose on `validation`, score on `test`; `ridge` is of `train`, where it is there."""
 
     def mean_r(values_FA: Floats) -> float:
         sums = intensity.intensity_sums(values_FA, validation.label_FA, validation.person_F)
         return float(mean_over_aus(intensity.pcc(sums)))
 
-    predict = fit_readout(train.feature_FD, train.label_FA, validation.feature_FD, mean_r)
+    ridge = ridge or Ridge(train.feature_FD)
+    predict = ridge.fit(train.label_FA, validation.feature_FD, mean_r)
     seen_FA, test_FA = predict(validation.feature_FD), predict(test.feature_FD)
     threshold_A = detection.best_thresholds(seen_FA, _present(validation), THRESHOLDS)
     return Readout(
         detection.detection_sums(test_FA, threshold_A, _present(test), test.person_F),
         intensity.intensity_sums(test_FA, test.label_FA, test.person_F),
     )
-
-
-def fit_readout(
-    input_FD: Floats,
-    target_FK: NDArray[np.generic],
-    known_FD: Floats,
-    score: Callable[[Floats], float],
-) -> Callable[[Floats], Floats]:
-    """Linear map from features to K targets; the strength is the one with the best score of `known_FD`."""
-    mean_D, std_D = input_FD.mean(axis=0), input_FD.std(axis=0) + 1e-9
-    target = target_FK.astype(np.float64)
-    level_K = target.mean(axis=0)
-    known = (known_FD - mean_D) / std_D
-    weights = ridge((input_FD - mean_D) / std_D, target - level_K)
-    best_DK = max(weights, key=lambda weight_DK: score(known @ weight_DK + level_K))
-    return lambda feature_FD: (feature_FD - mean_D) / std_D @ best_DK + level_K
-
-
-def ridge(input_FD: Floats, target_FK: Floats) -> list[Floats]:
-    """Weights `(D, K)` for every strength, from one decomposition."""
-    gram_DD = input_FD.T @ input_FD / len(input_FD)
-    moment_DK = input_FD.T @ target_FK / len(input_FD)
-    value_D, vector_DD = np.linalg.eigh(gram_DD)
-    rotated_DK = vector_DD.T @ moment_DK
-    return [vector_DD @ (rotated_DK / (value_D[:, None] + strength)) for strength in STRENGTHS]
 
 
 def some_labels(train: LabelledFeatures, share: float, seed: int) -> LabelledFeatures:

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from finetune.readout import Ridge
 from pretrain.metrics.people import Interval
 from tests.benchmarks.learning.methods import METHODS, chosen
 from tests.benchmarks.learning.pose import pose_r
@@ -15,10 +16,11 @@ from tests.benchmarks.learning.table import cell
 
 def test_the_heads_rotation_is_read_out_of_features_that_hold_it():
     rng = np.random.default_rng(0)
-    feature_FD = rng.normal(size=(90, 8))
-    told = [(part_FD, part_FD[:, :3]) for part_FD in np.split(feature_FD, 3)]
-    assert pose_r(*told) > 0.99
-    assert abs(pose_r(*[(part_FD, rng.normal(size=(30, 3))) for part_FD, _ in told])) < 0.5
+    parts = np.split(rng.normal(size=(90, 8)), 3)
+    told = [(part_FD, part_FD[:, :3]) for part_FD in parts]
+    noise = [(part_FD, rng.normal(size=(30, 3))) for part_FD in parts]
+    assert pose_r(Ridge(parts[0]), told[0][1], *told[1:]) > 0.99
+    assert abs(pose_r(Ridge(parts[0]), noise[0][1], *noise[1:])) < 0.5
 
 
 def test_cells_are_short():

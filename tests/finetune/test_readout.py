@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from finetune.readout import STRENGTHS, LabelledFeatures, read_out, ridge, score_readouts, some_labels
+from finetune.readout import STRENGTHS, LabelledFeatures, Ridge, read_out, score_readouts, some_labels
 from finetune.scored import Scored, difference
 
 SCORES = ("auc", "r", "icc", "f1", "mae")
@@ -18,12 +18,15 @@ def frames(people: range, noise: float, seed: int, labels: int = 60) -> Labelled
     return LabelledFeatures(feature_FD, label_FA, [f"p{p}" for p in people for _ in range(labels)])
 
 
-def test_ridge_solves_its_equation():
+@pytest.mark.parametrize("frames", [50, 8], ids=["more frames than features", "fewer"])
+def test_ridge_solves_its_equation(frames):
     rng = np.random.default_rng(1)
-    x_FD, y_FA = rng.normal(size=(50, 6)), rng.normal(size=(50, 3))
-    for strength, weight_DA in zip(STRENGTHS, ridge(x_FD, y_FA), strict=True):
-        wanted = np.linalg.solve(x_FD.T @ x_FD + strength * 50 * np.eye(6), x_FD.T @ y_FA)
-        np.testing.assert_allclose(weight_DA, wanted, rtol=1e-8)
+    x_FD, y_FK = rng.normal(size=(frames, 12)) * 3 + 1, rng.normal(size=(frames, 3))
+    x_FD = (x_FD - x_FD.mean(axis=0)) / x_FD.std(axis=0)
+    y_FK -= y_FK.mean(axis=0)
+    for strength, weight_DK in zip(STRENGTHS, Ridge(x_FD).weights(y_FK), strict=True):
+        wanted = np.linalg.solve(x_FD.T @ x_FD + strength * frames * np.eye(12), x_FD.T @ y_FK)
+        np.testing.assert_allclose(weight_DK, wanted, rtol=1e-5, atol=1e-8)
 
 
 def test_a_linear_feature_is_read_out_and_a_noisier_one_worse():

@@ -6,16 +6,19 @@ Axes: F frames, D features.
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.readout import fit_readout
+from finetune.readout import Ridge
 
 Floats = NDArray[np.float64]
 Posed = tuple[Floats, Floats]
 """Features `(F, D)` and pitch, yaw and roll `(F, 3)` in radians."""
 
 
-def pose_r(train: Posed, validation: Posed, test: Posed) -> float:
-    """Correlation of the linear readout with the true rotation, mean over pitch, yaw and roll."""
-    predict = fit_readout(*train, validation[0], lambda found_F3: mean_r(found_F3, validation[1]))
+def pose_r(ridge: Ridge, train_F3: Floats, validation: Posed, test: Posed) -> float:
+    """Correlation of the linear readout with the true rotation, mean over pitch, yaw and roll.
+
+    `ridge` is of the training frames' features.
+    """
+    predict = ridge.fit(train_F3, validation[0], lambda found_F3: mean_r(found_F3, validation[1]))
     return mean_r(predict(test[0]), test[1])
 
 

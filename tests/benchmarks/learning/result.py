@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from finetune.identity import tell_people
-from finetune.readout import LabelledFeatures, Readout, read_out, score_readouts, some_labels
+from finetune.readout import LabelledFeatures, Readout, Ridge, read_out, score_readouts, some_labels
 from finetune.sampled import SampledFrames
 from finetune.scored import Scored, difference
 from pretrain.metrics.detection import everything_present, f1
@@ -109,12 +109,14 @@ def _measure(
             LabelledFeatures(feature[group], groups[group].label_FA, groups[group].person_F)
             for group in GROUPS
         )
-        full.append(read_out(train, validation, test))
+        ridge = Ridge(train.feature_FD)
+        full.append(read_out(train, validation, test, ridge))
         draws = range(seed * FEW_DRAWS, (seed + 1) * FEW_DRAWS)
         few += [read_out(some_labels(train, FEW_LABELS, draw), validation, test) for draw in draws]
         score = tell_people(feature["people"], people.person_F, people.video_F)
         told.append(float("nan") if score is None else score.value)
-        posed.append(pose_r(*((feature[group], groups[group].rotation_F3) for group in GROUPS)))
+        known, unseen = ((feature[group], groups[group].rotation_F3) for group in GROUPS[1:])
+        posed.append(pose_r(ridge, groups["train"].rotation_F3, known, unseen))
     row = Row(
         {name: score_readouts(name, full) for name in FULL},
         {name: score_readouts(name, few) for name in FEW},
