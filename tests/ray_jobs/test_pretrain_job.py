@@ -14,8 +14,9 @@ from mlflow.tracking import MlflowClient
 
 from infra.ray_head import RayHead
 from pretrain.checkpoint import committed
+from pretrain.config import Request, load
 from pretrain.meter import clip_fingerprint
-from pretrain.objectives.clp import ClpConfig
+from pretrain.train import PretrainConfig
 from shards import storage
 from shards.plan import Plan
 from shards.tracks import load_tracks
@@ -23,6 +24,7 @@ from tests.drawn_set import write_set
 
 ROOT = Path(__file__).parents[2]
 STEPS, BATCH, SAVE_EVERY = 40, 4, 10
+CONFIG = "pretrain/configs/clp_cpu.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def ray_head(tmp_path_factory, object_store):
 
 def submit(ray_head, bucket_url: str, tracking_uri: str, run: str) -> subprocess.Popen:
     words = [
-        *("-m", "ray_jobs.pretrain_job", "pretrain/configs/clp_cpu.yaml"),
+        *("-m", "ray_jobs.pretrain_job", CONFIG),
         f"data.url={bucket_url}/set",
         f"run.url={bucket_url}/{run}",
         f"tracking.uri={tracking_uri}",
@@ -97,7 +99,9 @@ def test_a_killed_worker_resumes_with_nothing_missing_or_repeated(
     assert len(attempts) == 2
     assert len(storage.list_names(f"{bucket_url}/straight/attempts")) == 1
     tracks = load_tracks(f"{bucket_url}/set")
-    plan = Plan(tracks.columns, ClpConfig().clip_spec, BATCH, 0, "distinct_identity")
+    words = ("data.url=x", "run.url=x")
+    config = load(PretrainConfig, Request((ROOT / CONFIG,), words, print_only=False))
+    plan = Plan(tracks.columns, config.clp.clip_spec, BATCH, 0, "distinct_identity")
     planned = {
         step + 1: float(
             sum(clip_fingerprint(c.position, tracks.keys[c.row], c.frames_T) for c in plan.batch(step))
