@@ -1,7 +1,7 @@
 """How well a linear classifier tells people from a frozen encoder's features, across videos.
 
-It is fitted (ridge regression to one-hot people) on each person's first video and scored on the others: what
-carries over is the person, not the clip. A feature of behaviour should tell people badly.
+It is fitted (ridge regression, a class per person) on each person's first video and scored on the others:
+what carries over is the person, not the clip. A feature of behaviour should tell people badly.
 
 Axes: F frames, D features, P people.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import RidgeClassifier
 
 from finetune.neighbours import interval_over_people
 from pretrain.metrics.people import Interval
@@ -55,18 +56,7 @@ def tell_people(vectors_FD: Floats, person_F: Sequence[str], video_F: Sequence[s
     scored_F = np.array([p in known and v != first[p] for p, v in zip(person_F, video_F, strict=True)])
     mean_D, std_D = vectors_FD[fitted_F].mean(axis=0), vectors_FD[fitted_F].std(axis=0)
     inputs_FD = (vectors_FD - mean_D) / np.maximum(std_D, 1e-9)
-    index_F = np.array([known.index(p) if p in known else -1 for p in person_F])
-    found_F = (inputs_FD @ _fit(inputs_FD[fitted_F], index_F[fitted_F], len(known))).argmax(axis=1)
-    right_F = found_F == index_F
+    classifier = RidgeClassifier(alpha=STRENGTH * fitted_F.sum())
+    classifier.fit(inputs_FD[fitted_F], people[fitted_F])
+    right_F = classifier.predict(inputs_FD) == people
     return IdentityScore(np.array([right_F[scored_F & (people == p)].mean() for p in known], np.float64))
-
-
-def _fit(inputs_FD: Floats, index_F: NDArray[np.int64], classes: int) -> Floats:
-    """Weights `(D, P)`; people have about equally many frames, so that no intercept is needed."""
-    target_FP = np.eye(classes)[index_F] - 1.0 / classes
-    frames, features = inputs_FD.shape
-    if features <= frames:
-        gram_DD = inputs_FD.T @ inputs_FD + STRENGTH * frames * np.eye(features)
-        return np.asarray(np.linalg.solve(gram_DD, inputs_FD.T @ target_FP))
-    gram_FF = inputs_FD @ inputs_FD.T + STRENGTH * frames * np.eye(frames)
-    return np.asarray(inputs_FD.T @ np.linalg.solve(gram_FF, target_FP))

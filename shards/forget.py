@@ -1,12 +1,10 @@
 """Forgetting people: putting tombstones, and a compaction that drops the bytes.
 
-Compaction writes the units that hold forgotten
-people again, under new names, then the manifest, and removes the old files last: a compaction that is killed
-leaves a whole set and is run again.
+Compaction writes the units that hold forgotten people again, under new names, then the manifest, and removes
+the old files last: a compaction that is killed leaves a whole set and is run again.
 """
 
 import hashlib
-import io
 import json
 import re
 import tempfile
@@ -16,15 +14,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shards import storage
 from shards.errors import ShardError
-from shards.index import UnitSummary, from_parquet, open_set, read_manifest, read_member, to_parquet, to_rows
+from shards.index import (
+    UnitSummary,
+    from_parquet,
+    open_set,
+    read_array,
+    read_jpegs,
+    read_manifest,
+    read_member,
+    to_parquet,
+    to_rows,
+)
 from shards.schema import (
     FACTS_MEMBER,
-    FRAMES_MEMBER,
     INTENSITY_MEMBER,
     JOB_NAME,
     MANIFEST_NAME,
@@ -47,12 +51,12 @@ GENERATION = re.compile(r"^(.*?)(?:-c(\d+))?$")
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What one person's tombstone hides."""
+    """What a tombstone hides, or a compaction drops."""
 
     samples: int
     frames: int
     new: bool
-    """False where the person was forgotten before."""
+    """False where this had been done before."""
 
 
 def forget(url: str, identity: str) -> Forgotten:
@@ -149,23 +153,16 @@ def _write(url: str, name: str, content: bytes, rows: int) -> FileEntry:
 
 
 def _sample(url: str, row: SampleRow) -> Sample:
-    stream = read_member(url, row, FRAMES_MEMBER)
-    first = row.frame_offset[0]
-    places = zip(row.frame_offset, row.frame_length, strict=True)
     return Sample(
         **{name: getattr(row, name) for name in ("key", "identity", "video", "track", "piece", "next_key")},
         activity=row.activity,
         time_seconds=row.time_seconds,
         frame_number=row.frame_number,
-        frames=[stream[offset - first : offset - first + length] for offset, length in places],
-        occurrence_TA=_labels(url, row, OCCURRENCE_MEMBER) if row.has_occurrence else None,
-        intensity_TA=_labels(url, row, INTENSITY_MEMBER) if row.has_intensity else None,
+        frames=read_jpegs(url, row),
+        occurrence_TA=read_array(url, row, OCCURRENCE_MEMBER) if row.has_occurrence else None,
+        intensity_TA=read_array(url, row, INTENSITY_MEMBER) if row.has_intensity else None,
         facts=json.loads(read_member(url, row, FACTS_MEMBER)),
     )
-
-
-def _labels(url: str, row: SampleRow, name: str) -> NDArray[np.int8]:
-    return np.asarray(np.load(io.BytesIO(read_member(url, row, name)), allow_pickle=False), np.int8)
 
 
 def _reasons(url: str, ledger: FileEntry) -> list[str]:

@@ -7,12 +7,14 @@ import zlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from shards import storage
 from shards.errors import ShardError
-from shards.schema import MANIFEST_NAME, FileEntry, Manifest, Member, SampleRow
+from shards.schema import FRAMES_MEMBER, MANIFEST_NAME, FileEntry, Manifest, Member, SampleRow
 
 MEMBER_TYPE = pa.struct(
     [("name", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("crc32", pa.int64())]
@@ -145,3 +147,15 @@ def read_member(url: str, row: SampleRow, name: str) -> bytes:
     if zlib.crc32(content) != member.crc32:
         raise ShardError(f"{url}: {member.name} does not match its CRC; run `python -m shards verify`")
     return content
+
+
+def read_array(url: str, row: SampleRow, name: str) -> NDArray[np.int8]:
+    """A label member of a sample as an array `(frames, AUs)`."""
+    return np.asarray(np.load(io.BytesIO(read_member(url, row, name)), allow_pickle=False), np.int8)
+
+
+def read_jpegs(url: str, row: SampleRow) -> list[bytes]:
+    """All frames of a sample, a JPEG file each."""
+    stream, first = read_member(url, row, FRAMES_MEMBER), row.frame_offset[0]
+    places = zip(row.frame_offset, row.frame_length, strict=True)
+    return [stream[offset - first : offset - first + length] for offset, length in places]

@@ -1,6 +1,5 @@
 """Looking into a set: faces of many tracks on one sheet, and one sample as a video."""
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,11 @@ from numpy.typing import NDArray
 
 from shards import storage
 from shards.errors import ShardError
-from shards.index import open_set, read_member, to_rows
+from shards.index import open_set, read_array, read_jpegs, read_member, to_rows
 from shards.pack.align import similarity
 from shards.schema import (
     EXPRESSION_FACT,
     FACTS_MEMBER,
-    FRAMES_MEMBER,
     INTENSITY_MEMBER,
     OCCURRENCE_MEMBER,
     Manifest,
@@ -74,7 +72,7 @@ def contact_sheet(url: str, path: Path, tracks: int = 24) -> int:
 def _tile(url: str, manifest: Manifest, row: SampleRow) -> Tile:
     facts = json.loads(read_member(url, row, FACTS_MEMBER))
     intensity_TA, occurrence_TA = (
-        _labels(url, row, name) if labelled else None
+        read_array(url, row, name) if labelled else None
         for name, labelled in ((INTENSITY_MEMBER, row.has_intensity), (OCCURRENCE_MEMBER, row.has_occurrence))
     )
     shown_TA = occurrence_TA if intensity_TA is None else intensity_TA
@@ -101,10 +99,6 @@ def _tile(url: str, manifest: Manifest, row: SampleRow) -> Tile:
     )
 
 
-def _labels(url: str, row: SampleRow, name: str) -> NDArray[np.int8]:
-    return np.asarray(np.load(io.BytesIO(read_member(url, row, name)), allow_pickle=False), np.int8)
-
-
 def _shortened(name: str, length: int = 34) -> str:
     return name if len(name) <= length else f"...{name[3 - length :]}"
 
@@ -120,12 +114,7 @@ def sample_video(url: str, key: str, path: Path) -> int:
     if key not in keys:
         raise ShardError(f"{url} has no sample {key!r}; it has {', '.join(keys[:NAMED])}, ...")
     (row,) = to_rows(table.take([keys.index(key)]))
-    stream = read_member(url, row, FRAMES_MEMBER)
-    first = row.member(FRAMES_MEMBER).offset
-    frames = [
-        simplejpeg.decode_jpeg(stream[offset - first : offset - first + length])
-        for offset, length in zip(row.frame_offset, row.frame_length, strict=True)
-    ]
+    frames = [simplejpeg.decode_jpeg(data) for data in read_jpegs(url, row)]
     even = frames[0].shape[0] // 2 * 2  # the video's colours have half its resolution
     apart = float(np.median(np.diff(row.time_seconds))) if row.num_frames > 1 else 1.0
     write_video(path, [frame[:even, :even] for frame in frames], max(1, round(1 / apart)), even)

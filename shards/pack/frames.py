@@ -104,7 +104,7 @@ def decode_image(path: Path) -> NDArray[np.uint8]:
 
 
 LEAST_SIDE = 96
-"""Smaller pictures are enlarged to this: at 48 pixels the detector missed a sixth of faces, at 96 none."""
+"""Smaller pictures are enlarged to this: of FER+'s 48 pixels the detector missed 7-22 % of faces."""
 
 
 def small_luma(

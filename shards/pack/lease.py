@@ -3,8 +3,8 @@
     <url>/lease/<number>.json     who packs, and a beat that changes while it lives
 
 The holder of the highest number packs. A number is taken by a conditional put, so that of several exactly one
-gets it. No clock is compared: a holder on this machine is looked up by its process, one elsewhere is watched
-for some beats. Who was away for too long finds a higher number and stops before it commits anything.
+gets it. No clock is compared: a holder on this machine and in this container is looked up by its process, any
+other is watched for some beats. Who was away for too long finds a higher number and stops before it commits.
 """
 
 import json
@@ -31,8 +31,8 @@ class Holder:
     """A process that packs."""
 
     host: str
-    boot: str
-    """Of the machine's running kernel."""
+    processes: str
+    """Where its process number counts: the running kernel, and the container in it."""
     pid: int
     started: int
     """Kernel ticks: a process number is given again."""
@@ -40,7 +40,7 @@ class Holder:
 
     @property
     def is_here(self) -> bool:
-        return self.boot == _boot()
+        return self.processes == _processes()
 
     @property
     def lives(self) -> bool:
@@ -79,7 +79,7 @@ def lease(url: str, tell: Callable[[str], None]) -> Iterator[Lease]:
     if number:
         _refuse_the_living(url, number, tell)
     number += 1
-    me = Holder(socket.gethostname(), _boot(), os.getpid(), _started(os.getpid()) or 0)
+    me = Holder(socket.gethostname(), _processes(), os.getpid(), _started(os.getpid()) or 0)
     if not storage.write_if_absent(_place(url, number), _content(me)):
         raise ShardError(f"another packer has just begun to pack to {url}; let that one finish")
     for old in range(1, number):
@@ -141,8 +141,9 @@ def _content(holder: Holder) -> bytes:
     return (json.dumps(asdict(holder), sort_keys=True) + "\n").encode()
 
 
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+def _processes() -> str:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
 
 
 def _started(pid: int) -> int | None:

@@ -18,7 +18,7 @@ from typing import Any
 from shards import storage
 from shards.errors import ShardError
 from shards.index import from_parquet, summary_of, to_rows
-from shards.layouts.layout import Layout, Listing, Source
+from shards.layouts.layout import Layout, Source
 from shards.layouts.registry import get_layout, list_sources
 from shards.pack.detect import YuNet
 from shards.pack.job import PackConfig as PackConfig
@@ -70,37 +70,21 @@ def pack(config: PackConfig, progress: Callable[[Progress], None] | None = None)
         report.videos_done, report.note = report.videos, "finished before; nothing to do"
         tell(report)
         return Manifest.from_json(storage.read_bytes(target).decode(), target)
-    with lease(config.url, lambda line: _note(report, tell, line)) as held:
-        return _pack(config, layout, listing, recipe, report, tell, held)
 
+    def note(line: str) -> None:
+        report.note = line
+        tell(report)
 
-def _note(report: Progress, tell: Callable[[Progress], None], line: str) -> None:
-    report.note = line
-    tell(report)
-
-
-def _pack(
-    config: PackConfig,
-    layout: Layout,
-    listing: Listing,
-    recipe: CropRecipe,
-    report: Progress,
-    tell: Callable[[Progress], None],
-    held: Lease,
-) -> Manifest:
-    """Make the units that are missing, and the manifest."""
-    units = assign(listing, config)
-    committed = set(storage.list_names(config.url))
-    missing = {unit: content for unit, content in units.items() if index_name(unit) not in committed}
-    report.videos_done = sum(len(sources) for unit, (sources, _) in units.items() if unit not in missing)
-    if len(missing) < len(units):
-        report.note = f"goes on with {len(missing)} of {len(units)} units"
-    tell(report)
-    with spool_folder(config.spool) as spool:
+    with lease(config.url, note) as held, spool_folder(config.spool) as spool:
+        units = assign(listing, config)
+        committed = set(storage.list_names(config.url))
+        missing = {unit: content for unit, content in units.items() if index_name(unit) not in committed}
+        report.videos_done = sum(len(sources) for unit, (sources, _) in units.items() if unit not in missing)
+        note(f"goes on with {len(missing)} of {len(units)} units" if len(missing) < len(units) else "")
         _Run(config, layout, recipe, spool, report, tell, held).run(missing)
-    manifest = _manifest(config, layout, recipe, list(units))
-    held.check()
-    storage.write_bytes(storage.join(config.url, MANIFEST_NAME), manifest.to_json().encode())
+        manifest = _manifest(config, layout, recipe, list(units))
+        held.check()
+        storage.write_bytes(target, manifest.to_json().encode())
     return manifest
 
 

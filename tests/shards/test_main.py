@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from shards.__main__ import COMMANDS, main
+from shards.command import Command
 from shards.layouts.registry import LAYOUTS
 from shards.synthetic.writers.registry import WRITERS
 
@@ -35,12 +36,11 @@ def test_packing_does_not_import_torch() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_help_has_an_example(command: object, capsys: pytest.CaptureFixture[str]) -> None:
-    name = command.name  # type: ignore[attr-defined]
+def test_help_has_an_example(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
-        main([name, "--help"])
+        main([command.name, "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert f"example: python -m shards {name}" in text
+    assert f"example: python -m shards {command.name}" in text
 
 
 @pytest.mark.parametrize(("command", "names"), [("generate", WRITERS), ("pack", LAYOUTS)])

@@ -22,7 +22,7 @@ def quiet(line: str) -> None:
 
 
 def holder() -> Holder:
-    return Holder("elsewhere", "another boot", 1, 1)
+    return Holder("elsewhere", "another kernel", 1, 1)
 
 
 def put(url: str, number: int, found: Holder) -> None:
@@ -58,10 +58,16 @@ def test_a_packer_that_died_here_is_followed_at_once(any_url: str) -> None:
 
 
 def test_an_equal_process_number_is_not_the_same_process() -> None:
-    me = Holder("here", module._boot(), os.getpid(), module._started(os.getpid()) or 0)
+    me = Holder("here", module._processes(), os.getpid(), module._started(os.getpid()) or 0)
     assert me.is_here
     assert me.lives
     assert not dataclasses.replace(me, started=me.started - 1).lives
+
+
+def test_another_container_on_this_machine_is_elsewhere() -> None:
+    kernel, _, container = module._processes().partition(" ")
+    assert container.startswith("pid:[")
+    assert not Holder("here", f"{kernel} pid:[1]", os.getpid(), 1).is_here
 
 
 def test_one_elsewhere_is_watched(any_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
