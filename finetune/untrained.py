@@ -1,11 +1,12 @@
 """Features that need no training, for comparison: components of pixels, and random weights.
 
-Axes: F frames, H W C pixels, D features, K components.
+Axes: F frames, H W C pixels, D features, N images of a batch.
 """
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
 from torch import nn
 
 from finetune.sampled import SampledFrames, encode_frames
@@ -24,12 +25,10 @@ class PixelComponents:
     def __init__(self, frames: SampledFrames, size: int = 32) -> None:
         self.size = size
         pixels_FD = self._pixels(frames)
-        self._mean_D = pixels_FD.mean(axis=0)
-        _, _, vector_KD = np.linalg.svd(pixels_FD - self._mean_D, full_matrices=False)
-        self._vector_KD = vector_KD[:COMPONENTS]
+        self._components = PCA(min(COMPONENTS, *pixels_FD.shape), svd_solver="full").fit(pixels_FD)
 
     def __call__(self, frames: SampledFrames) -> Floats:
-        return np.asarray((self._pixels(frames) - self._mean_D) @ self._vector_KD.T)
+        return np.asarray(self._components.transform(self._pixels(frames)))
 
     def _pixels(self, frames: SampledFrames) -> Floats:
         return encode_frames(lambda x: x.mean(dim=1).flatten(1), frames, self.size)

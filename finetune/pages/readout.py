@@ -41,7 +41,7 @@ def readout_section(study: ReadoutStudy) -> Section:
             table(["features", *HEADS.values()], rows, kinds),
             paragraph(
                 "Components of pixels cost no training at all. Random weights have the same network, with "
-                "its normalisation fitted to these faces. Rival runs had as many steps and images.",
+                "its normalisation fitted to these faces.",
                 "faint",
             ),
         ],
