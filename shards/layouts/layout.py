@@ -3,6 +3,7 @@
 Axes: F labelled frames, A action units.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +72,8 @@ class Source:
     """Unique in the data set and stable: it names the video in the shards."""
     path: Path
     """A video file; a folder of pictures named by frame number; or a single picture."""
-    identity: str
+    identity: str | None
+    """The person that the data set names; None where it names nobody."""
     activity: str | None = None
     first_frame: int = 0
     """The number of a video's first frame, as its labels count; pictures carry their numbers themselves."""
@@ -123,8 +125,11 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
+def name_below(root: Path, path: Path) -> str:
+    """The path from `root` on, with "/"; bytes that are no UTF-8 are escaped: ids are text."""
+    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+
+
 def unknown_file(root: Path, path: Path) -> Failure:
     """The ledger line of a file that the layout has no use for."""
-    return Failure(
-        path.relative_to(root).as_posix(), "open", "unknown_file", f"no video name ({path.suffix!r})"
-    )
+    return Failure(name_below(root, path), "open", "unknown_file", f"no video name ({path.suffix!r})")

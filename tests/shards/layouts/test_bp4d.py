@@ -15,7 +15,7 @@ from shards.layouts.bp4d import (
 )
 from shards.layouts.bp4d_labels import AUS, INTENSITY_AUS
 from shards.layouts.layout import Labels, Source
-from shards.pack.frames import numbered_images
+from shards.pack.frames.source import numbered_images
 
 
 def write_sequence(

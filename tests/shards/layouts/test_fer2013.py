@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shards.errors import ShardError
 from shards.layouts.fer2013 import SIDE, grey_png, main, parse_pixels, unpack
 from shards.layouts.ferplus import CHOICES, FerplusLayout
-from shards.pack.frames import decode_image
+from shards.pack.frames.source import decode_image
 
 RANDOM = np.random.default_rng(0)
 PICTURES = [RANDOM.integers(0, 256, (SIDE, SIDE), np.uint8) for _ in range(4)]

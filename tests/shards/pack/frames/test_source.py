@@ -1,3 +1,5 @@
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -6,12 +8,14 @@ import pytest
 import simplejpeg
 
 from shards.layouts.layout import Source
-from shards.pack.decode import VideoError
-from shards.pack.frames import decode_image, numbered_images, read_source, small_luma
-from shards.pack.job import fingerprint
+from shards.pack.frames.decode import VideoError
+from shards.pack.frames.source import decode_image, numbered_images, read_source, small_luma
+from shards.pack.limits import memory_limit
+from shards.pack.origin import LocalOrigin, fingerprint
 from shards.pack.spool import VideoSpool, video_hash
-from shards.pack.video import VideoJob, pack_video
+from shards.pack.video import pack_video
 from tests.clips import face_clip, face_frames
+from tests.video_jobs import video_job
 
 Told = list[tuple[str, str, str]]
 
@@ -104,7 +108,7 @@ def test_a_folder_packs_like_its_video(tmp_path: Path) -> None:
             size = (176, 144) if number % 2 else (132, 108)
             write_jpeg(tmp_path / "in" / f"{number}.jpg", cv2.resize(frame, size))
     source = Source("x", tmp_path / "in", "someone", frame_rate=25)
-    result = pack_video(VideoJob(source, "set", 64, 64, 5), tmp_path)
+    result = pack_video(video_job(source, 64, 64), tmp_path)
     assert result.failures == []
     pieces = [piece for _, piece in VideoSpool(tmp_path, video_hash("set", "x")).lines()]
     (piece,) = pieces
@@ -119,7 +123,7 @@ def test_one_picture_is_a_sample_where_the_source_says_so(tmp_path: Path) -> Non
     write_jpeg(tmp_path / "1.jpg", face_frames(1)[0])
     for shortest, reasons in ((1, []), (8, ["too_short"])):
         source = Source("x", tmp_path / "1.jpg", "someone", shortest_track=shortest)
-        result = pack_video(VideoJob(source, "set", 64, 64, 5), tmp_path)
+        result = pack_video(video_job(source, 64, 64), tmp_path)
         assert [failure.reason for failure in result.failures] == reasons
         assert result.frames_kept == (0 if reasons else 1)
 
@@ -129,7 +133,7 @@ def test_sparse_pictures_are_all_searched(tmp_path: Path) -> None:
         write_jpeg(tmp_path / "in" / f"{number}.jpg", frame)
     for rate, searched in ((1.0, 12), (25.0, 4)):
         source = Source("x", tmp_path / "in", "someone", frame_rate=rate)
-        pack_video(VideoJob(source, "set", 64, 64, 5), tmp_path)
+        pack_video(video_job(source, 64, 64), tmp_path)
         ((_, piece),) = VideoSpool(tmp_path, video_hash("set", "x")).lines()
         assert sum(score is not None for score in piece.score) == searched
 
@@ -138,15 +142,62 @@ def test_the_fingerprint_of_a_folder_sees_its_pictures(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         (tmp_path / f"{number}.jpg").write_bytes(bytes([number]) * 20)
     source = Source("x", tmp_path, "x")
-    found = {fingerprint(source), fingerprint(source)}
+    found = {fingerprint(source, LocalOrigin(tmp_path)), fingerprint(source, LocalOrigin(tmp_path))}
     assert len(found) == 1
     (tmp_path / "3.jpg").write_bytes(b"other" * 4)
-    found.add(fingerprint(source))
+    found.add(fingerprint(source, LocalOrigin(tmp_path)))
     (tmp_path / "2.jpg").write_bytes(b"longer" * 4)
-    found.add(fingerprint(source))
+    found.add(fingerprint(source, LocalOrigin(tmp_path)))
     (tmp_path / "4.jpg").touch()
-    found.add(fingerprint(source))
+    found.add(fingerprint(source, LocalOrigin(tmp_path)))
     assert len(found) == 4
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG file that claims so many pixels and holds none."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+
+
+def test_pictures_that_claim_too_much_cost_only_themselves(tmp_path: Path) -> None:
+    frame = face_frames(1)[0]
+    for number in (1, 5):
+        write_jpeg(tmp_path / f"{number}.jpg", frame)
+    (tmp_path / "2.png").write_bytes(png_header(100_000, 100_000))
+    (tmp_path / "3.png").write_bytes(png_header(30_000, 30_000))
+    jpeg = bytearray((tmp_path / "1.jpg").read_bytes())
+    size = jpeg.index(b"\xff\xc0") + 5
+    jpeg[size : size + 4] = struct.pack(">HH", 65_500, 65_500)
+    (tmp_path / "4.jpg").write_bytes(jpeg)
+    with memory_limit(2**30):
+        found, told = read(Source("x", tmp_path, "x"))
+    assert [number for number, _ in found] == [1, 5]
+    assert [(reason, detail.partition(":")[0]) for _, reason, detail in told] == [
+        ("unreadable_image", name) for name in ("2.png", "3.png", "4.jpg")
+    ]
+
+
+def test_a_picture_is_what_it_holds_not_what_it_is_called(tmp_path: Path) -> None:
+    frame = face_frames(1)[0]
+    write_jpeg(tmp_path / "jpeg.png", frame)
+    cv2.imwrite(str(tmp_path / "x.png"), frame[:, :, ::-1])
+    (tmp_path / "x.png").rename(tmp_path / "png.jpg")
+    np.testing.assert_array_equal(decode_image(tmp_path / "png.jpg"), frame)
+    np.testing.assert_allclose(decode_image(tmp_path / "jpeg.png").mean(), frame.mean(), atol=1)
+
+
+def test_numbers_beyond_any_recording_are_no_frames(tmp_path: Path) -> None:
+    for name in ("7", "9" * 30, "9" * 200):
+        (tmp_path / f"{name}.jpg").touch()
+    told: Told = []
+    assert [n for n, _ in numbered_images(tmp_path, lambda *words: told.append(words))] == [7]
+    assert [reason for _, reason, _ in told] == ["unknown_file"] * 2
 
 
 def test_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:

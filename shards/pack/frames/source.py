@@ -3,7 +3,7 @@
 Axes: H W pixels, C = RGB.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +12,16 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from shards.layouts.layout import IMAGE_SUFFIXES, Source, is_image
-from shards.pack.decode import DecodedFrame, VideoError, read_frames
+from shards.layouts.layout import IMAGE_SUFFIXES, Source, is_image, name_below
+from shards.pack.frames.decode import DecodedFrame, read_frames
+from shards.pack.frames.small import padded, resized, small_size
+from shards.pack.frames.trouble import Tell, VideoError
 
-Tell = Callable[[str, str, str], None]
-"""Takes stage, reason and detail of something that gave no frame."""
 BESIDE_PICTURES = frozenset([".mtl", ".obj"])
 """BP4D keeps the 3D scan of every frame next to its picture."""
-JPEG_SUFFIXES = frozenset([".jpeg", ".jpg"])
+GREATEST_NUMBER = 10**15
+"""Greater ones do not fit in the index, nor in any recording."""
+JPEG_START = b"\xff\xd8"
 
 
 def read_source(source: Source, long_side: int, tell: Tell) -> Iterator[DecodedFrame]:
@@ -34,7 +36,7 @@ def read_source(source: Source, long_side: int, tell: Tell) -> Iterator[DecodedF
         return read_images(source, numbered_images(source.path, tell), long_side, tell)
     if is_image(source.path):
         return read_images(source, [(source.first_frame, source.path)], long_side, tell)
-    return read_frames(source.path, long_side)
+    return read_frames(source.path, long_side, tell)
 
 
 def numbered_images(folder: Path, tell: Tell) -> list[tuple[int, Path]]:
@@ -44,13 +46,12 @@ def numbered_images(folder: Path, tell: Tell) -> list[tuple[int, Path]]:
     """
     found: dict[int, Path] = {}
     for path in sorted(path for path in folder.iterdir() if path.suffix.lower() not in BESIDE_PICTURES):
-        if not is_image(path) or not (path.stem.isascii() and path.stem.isdigit()):
+        name, stem = name_below(folder, path), path.stem
+        if not is_image(path) or not (stem.isascii() and stem.isdigit() and int(stem) <= GREATEST_NUMBER):
             wanted = f"<frame number>{{{','.join(sorted(IMAGE_SUFFIXES))}}}"
-            tell("open", "unknown_file", f"{path.name} is no frame; wanted {wanted}")
-        elif (number := int(path.stem)) in found:
-            tell(
-                "open", "same_frame_number", f"{path.name} has the number of {found[number].name}; kept that"
-            )
+            tell("open", "unknown_file", f"{name} is no frame; wanted {wanted}")
+        elif (number := int(stem)) in found:
+            tell("open", "same_frame_number", f"{name} has the number of {found[number].name}; kept that")
         else:
             found[number] = path
     return sorted(found.items())
@@ -94,39 +95,23 @@ def decode_image(path: Path) -> NDArray[np.uint8]:
     content = path.read_bytes()
     if not content:
         raise ValueError("it has 0 bytes")
-    if path.suffix.lower() in JPEG_SUFFIXES:
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content)
-        return pixels
-    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        if content.startswith(JPEG_START):
+            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content)
+            return pixels
+        decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except (MemoryError, cv2.error) as error:
+        raise ValueError("its header claims more pixels than can be held") from error
     if decoded is None:
         raise ValueError("not a picture")
     return np.ascontiguousarray(decoded[:, :, ::-1], np.uint8)
 
 
-LEAST_SIDE = 96
-"""Smaller pictures are enlarged to this: of FER+'s 48 pixels the detector missed 7-22 % of faces."""
-
-
 def small_luma(
     rgb_HWC: NDArray[np.uint8], long_side: int, shape: tuple[int, int] | None
 ) -> tuple[NDArray[np.uint8], float]:
-    """The picture's brightness, small, and its scale.
-
-    Faces are followed between pictures of one size only, so a picture is fitted into `shape`, that of the
-    small picture before it, with black to the right or below where its own form is another.
-    """
+    """The picture's brightness, small and fitted into `shape` (if any), and its scale."""
     height, width = rgb_HWC.shape[:2]
-    luma_HW = cv2.cvtColor(rgb_HWC, cv2.COLOR_RGB2GRAY)
-    scale = min(max(1.0, LEAST_SIDE / max(height, width)), long_side / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if shape is not None and size != shape[::-1]:
-        scale = min(shape[0] / height, shape[1] / width)
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if size != (width, height):
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        luma_HW = cv2.resize(luma_HW, size, interpolation=how)
-    if shape is not None and luma_HW.shape != shape:
-        luma_HW = cv2.copyMakeBorder(
-            luma_HW, 0, shape[0] - luma_HW.shape[0], 0, shape[1] - luma_HW.shape[1], cv2.BORDER_CONSTANT
-        )
-    return np.asarray(luma_HW, np.uint8), scale
+    size, scale = small_size(width, height, long_side, shape)
+    luma_HW = np.asarray(cv2.cvtColor(rgb_HWC, cv2.COLOR_RGB2GRAY), np.uint8)
+    return padded(resized(luma_HW, size), shape), scale
