@@ -1,7 +1,7 @@
 import numpy as np
 import simplejpeg
 
-from shards.pack.encode import encode
+from shards.pack.faces.encode import encode
 from tests.clips import face_frames
 
 

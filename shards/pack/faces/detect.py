@@ -14,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.errors import ShardError
+from shards.pack.faces.candidates import merge
 
-MODEL = Path(__file__).parent / "data" / "face_detection_yunet_2023mar.onnx"
+MODEL = Path(__file__).parents[1] / "data" / "face_detection_yunet_2023mar.onnx"
 MODEL_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 KEEP_SCORE = 0.5
 """Enough to go on with a face that is followed already."""
 NEW_SCORE = 0.7
 """Enough to begin a track."""
-OVERLAP = 0.3
-MOST_FACES = 50
+SUPPRESS_NONE = 1.0
+MOST_BOXES = 5000
+"""Before those of one face are merged."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,27 @@ class Face:
 
 
 class Detector(Protocol):
-    """Anything that finds faces with 5 landmarks."""
+    """Anything that finds faces with 5 landmarks; tracks begin at a score of `NEW_SCORE`."""
 
-    name: str
-    sha256: str
-    long_side: int
-    """Pixels of the longer side of the pictures that it wants."""
+    @property
+    def version(self) -> str:
+        """Model and settings: another one for every change of what is found."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """On which it runs, e.g. `cpu`; another one gives other last digits."""
+        ...
+
+    @property
+    def long_side(self) -> int:
+        """Pixels of the longer side of the pictures that it wants."""
+        ...
 
     def detect(self, small_HW: NDArray[np.uint8]) -> list[Face]:
         """Faces with a score of at least `KEEP_SCORE`, best first."""
@@ -51,8 +68,9 @@ class Detector(Protocol):
 class YuNet:
     """YuNet by OpenCV, on luma alone: recall on real clips was equal to that on colours."""
 
-    name = f"yunet_2023mar-320-{NEW_SCORE}-{KEEP_SCORE}"
+    version = f"2023mar-merged-{NEW_SCORE}-{KEEP_SCORE}"
     sha256 = MODEL_SHA256
+    device = "cpu"
     long_side = 320
 
     def __init__(self) -> None:
@@ -70,10 +88,9 @@ class YuNet:
         _, rows = self._network.detect(cv2.cvtColor(small_HW, cv2.COLOR_GRAY2BGR))
         if rows is None:
             return []
-        # Best first, ties by place, so that the order never depends on the network's own.
-        ordered = sorted(rows.astype(np.float64), key=lambda row: (-row[14], row[0], row[1]))
         return [
-            Face((row[0], row[1], row[2], row[3]), row[4:14].reshape(5, 2), float(row[14])) for row in ordered
+            Face((row[0], row[1], row[2], row[3]), row[4:14].reshape(5, 2), float(row[14]))
+            for row in merge(rows.astype(np.float64))
         ]
 
 
@@ -81,7 +98,7 @@ def _load(size: tuple[int, int]) -> cv2.FaceDetectorYN:
     # OpenCV 5 warns on every load that this network has no choice of targets.
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
-        return cv2.FaceDetectorYN.create(str(MODEL), "", size, KEEP_SCORE, OVERLAP, MOST_FACES)
+        return cv2.FaceDetectorYN.create(str(MODEL), "", size, KEEP_SCORE, SUPPRESS_NONE, MOST_BOXES)
     finally:
         cv2.utils.logging.setLogLevel(level)
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shards.pack.detect import Face, YuNet
-from shards.pack.track import Follower, Sighting, is_cut
+from shards.pack.faces.detect import Face, YuNet
+from shards.pack.faces.track import Follower, Sighting, is_cut
 from tests.clips import face_frames, flat_frames
 
 
@@ -125,8 +125,9 @@ def test_landmarks_between_stay_near_the_detector_s() -> None:
         / np.linalg.norm(a[0].landmarks_52[0] - a[0].landmarks_52[1])
         for (_, a), (_, b) in zip(every, sparse, strict=True)
     ]
-    # The eyes are 20 pixels apart in this clip: the detector's own jitter is 4 % of that.
-    assert np.median(errors) < 0.05
+    # The eyes are only 20 pixels apart: in searched frames this is 0, in those between 3 % for the jitter of
+    # the detector itself.
+    assert np.median(errors) < 0.03
 
 
 def test_impossible_step() -> None:

@@ -1,30 +1,24 @@
 """Following faces through a video: detection on every Nth frame, landmarks carried between.
 
-Between two detections of a face its landmarks are followed forward from the one and backward from the other
-by pyramidal Lucas-Kanade, and blended by distance in time. Where the number of faces changes between two
-such frames, the frames between are searched one by one, so that a track ends where its face is lost. A shot
-cut ends all tracks.
+Between two detections of a face its landmarks move as the face does (motion.py). Where the number of faces
+changes between two such frames, the frames between are searched one by one, so that a track ends where its
+face is lost. A shot cut ends all tracks.
 
 Axes: H W pixels of the small luma picture, 5 landmarks of x, y.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.pack.detect import NEW_SCORE, Detector, Face
+from shards.pack.faces.detect import NEW_SCORE, Detector, Face
+from shards.pack.faces.motion import carry
 
 SAME_FACE_OVERLAP = 0.3
-WINDOW = (15, 15)
-LEVELS = 2
-STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
-TRUSTED_DISAGREEMENT = 0.15
-"""Of the eye distance: beyond it, forward and backward did not follow the same points."""
 THUMBNAIL = (32, 18)
 CUT_CORRELATION = 0.5
 CUT_DIFFERENCE = 15.0
@@ -69,36 +63,6 @@ def is_cut(before_HW: NDArray[np.uint8], after_HW: NDArray[np.uint8]) -> bool:
     first, second = first - first.mean(), second - second.mean()
     norm = np.sqrt((first @ first) * (second @ second))
     return bool(norm == 0 or first @ second < CUT_CORRELATION * norm)
-
-
-def carry(
-    pictures: list[NDArray[np.uint8]], start_52: NDArray[np.float64], end_52: NDArray[np.float64]
-) -> list[NDArray[np.float64]]:
-    """Landmarks in the pictures between the first and the last, whose landmarks are given."""
-    steps = len(pictures) - 1
-    forward = _flow(pictures, start_52)
-    backward = _flow(pictures[::-1], end_52)[::-1]
-    eye_distance = float(np.linalg.norm(start_52[0] - start_52[1])) + 1e-6
-    between = []
-    for step in range(1, steps):
-        share = step / steps
-        ahead_52, behind_52 = forward[step], backward[step]
-        straight_52 = (1 - share) * start_52 + share * end_52
-        blended_52 = (1 - share) * ahead_52 + share * behind_52
-        apart_5 = np.linalg.norm(ahead_52 - behind_52, axis=1) / eye_distance
-        between.append(np.where((apart_5 <= TRUSTED_DISAGREEMENT)[:, None], blended_52, straight_52))
-    return between
-
-
-def _flow(pictures: list[NDArray[np.uint8]], start_52: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    followed = [start_52]
-    for before_HW, after_HW in pairwise(pictures[:-1]):
-        points = followed[-1].astype(np.float32).reshape(-1, 1, 2)
-        moved, _, _ = cv2.calcOpticalFlowPyrLK(
-            before_HW, after_HW, points, points.copy(), winSize=WINDOW, maxLevel=LEVELS, criteria=STOP
-        )
-        followed.append(moved.reshape(5, 2).astype(np.float64))
-    return [*followed, start_52]
 
 
 class Follower(Generic[Item]):

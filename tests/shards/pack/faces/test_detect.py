@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from shards.errors import ShardError
-from shards.pack import detect
-from shards.pack.detect import YuNet
+from shards.pack.faces import detect
+from shards.pack.faces.detect import YuNet
 from tests.clips import face_frames, flat_frames
 
 

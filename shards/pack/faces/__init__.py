@@ -1,0 +1,1 @@
+"""Frames into face crops: detect, follow, align, judge, encode."""
