@@ -1,4 +1,4 @@
-"""The commands that look into finished sets: verify, inspect, stats, order.
+"""The commands that look into finished sets: verify, inspect, stats, duplicates, order.
 
 Heavy imports stand inside the functions: `--help` answers at once.
 """
@@ -88,6 +88,49 @@ def _inspect(args: argparse.Namespace) -> int:
     return 0
 
 
+def _duplicates_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="a finished set")
+    parser.add_argument(
+        "--most-difference",
+        type=float,
+        default=0.16,
+        metavar="X",
+        help="between copies, as a share of bits (default %(default)s); more finds more, wrong ones too",
+    )
+    parser.add_argument(
+        "--drop",
+        action="store_true",
+        help="stop reading the copies, from the next time that the set is opened",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all groups")
+
+
+def _duplicates(args: argparse.Namespace) -> int:
+    import json
+
+    from shards.forget import forget_videos
+    from shards.near_duplicates import near_duplicates
+
+    with checked():
+        found = near_duplicates(args.url, args.most_difference)
+    for group in found.groups:
+        say(f"{group.original} ({', '.join(group.people)})")
+        for copy in group.copies:
+            say(f"    {copy.difference:.3f} {copy.video} ({', '.join(copy.people)})")
+    say(
+        f"{len(found.copies)} videos look like copies of {len(found.groups)} others, by {found.tracks} tracks"
+    )
+    if found.not_compared:
+        say(f"{found.not_compared} tracks were not compared: a gate had left their first sample out")
+    if args.json is not None:
+        args.json.write_text(json.dumps(found.json(), indent=1) + "\n")
+    if args.drop and found.copies:
+        dropped = forget_videos(args.url, found.copies)
+        say(f"{dropped.samples} samples, {dropped.frames} frames are not read any more")
+        say(f"their bytes are still there: python -m shards compact {args.url}")
+    return 0
+
+
 def _order_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help="shard set")
     parser.add_argument("--global-batch", type=int, required=True, metavar="G", help="clips per step")
@@ -146,6 +189,13 @@ COMMANDS = [
         "python -m shards stats s3://bucket/disfa --plot disfa.png",
         _stats_arguments,
         _stats,
+    ),
+    Command(
+        "duplicates",
+        "find videos that are copies of others, re-encoded or rescaled, and stop reading them if asked to",
+        "python -m shards duplicates s3://bucket/voxceleb --json copies.json",
+        _duplicates_arguments,
+        _duplicates,
     ),
     Command(
         "order",

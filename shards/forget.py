@@ -1,6 +1,6 @@
-"""Forgetting people: putting tombstones, and a compaction that drops the bytes.
+"""Forgetting people and videos: putting tombstones, and a compaction that drops the bytes.
 
-Compaction writes the units that hold forgotten people again, under new names, then the manifest, and removes
+Compaction writes the units that hold what is forgotten again, under new names, then the manifest, and removes
 the old files last: a compaction that is killed leaves a whole set and is run again.
 """
 
@@ -9,7 +9,7 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from shards.index import (
     read_jpegs,
     read_manifest,
     read_member,
+    summary_of,
     to_parquet,
     to_rows,
 )
@@ -40,7 +41,7 @@ from shards.schema import (
     failures_name,
     index_name,
 )
-from shards.tombstones import person_hash, put_tombstone, tombstones
+from shards.tombstones import hidden, person_hash, put_tombstone, tombstones, video_hash
 from shards.totals import count_totals
 from shards.write import Sample, ShardWriter
 
@@ -74,20 +75,38 @@ def forget(url: str, identity: str) -> Forgotten:
             f"{url} shows no person {identity!r}; it has {known}, ...: take the index's `identity`"
         )
     frames = int(table["num_frames"].take(mine).to_numpy().sum())
-    return Forgotten(len(mine), frames, put_tombstone(url, manifest.namespace, identity))
+    return Forgotten(len(mine), frames, put_tombstone(url, person_hash(manifest.namespace, identity)))
+
+
+def forget_videos(url: str, videos: Collection[str]) -> Forgotten:
+    """Put tombstones of videos, such as copies of others.
+
+    Raises:
+        ShardError: there is no finished set, or it does not hold one of these videos.
+    """
+    manifest, table = open_set(url)
+    names = table["video"].to_pylist()
+    unknown = sorted(set(videos).difference(names))
+    if unknown:
+        raise ShardError(f"{url} holds no video {unknown[0]!r}: take the index's `video`")
+    wanted = set(videos)
+    mine = [place for place, name in enumerate(names) if name in wanted]
+    frames = sum(table["num_frames"].take(mine).to_pylist())
+    new = [put_tombstone(url, video_hash(manifest.namespace, video)) for video in sorted(videos)]
+    return Forgotten(len(mine), frames, any(new))
 
 
 def compact(url: str) -> Forgotten:
-    """Drop the bytes of all forgotten people; no run may be reading the set.
+    """Drop the bytes of all forgotten people and videos; no run may be reading the set.
 
     Their lines in the failure ledgers go as far as the index tells whose videos they are about. Tombstones
-    stay: a person stays forgotten if packed to this url again.
+    stay: who was forgotten stays so if packed to this url again.
 
     Raises:
         ShardError: there is no finished set, or a sample cannot be read.
     """
     manifest = read_manifest(url)
-    hashes = set(tombstones(url))
+    hashes = tombstones(url)
     indexes: list[FileEntry] = []
     shards: list[FileEntry] = []
     ledgers: list[FileEntry] = []
@@ -96,11 +115,14 @@ def compact(url: str) -> Forgotten:
     for entry, ledger in zip(manifest.indexes, manifest.failures, strict=True):
         table = from_parquet(storage.read_bytes(storage.join(url, entry.name)), entry.name)
         found = to_rows(table)
-        gone = [row for row in found if person_hash(manifest.namespace, row.identity) in hashes]
-        kept = [row for row in found if person_hash(manifest.namespace, row.identity) not in hashes]
+        people, videos = [row.identity for row in found], [row.video for row in found]
+        is_gone = hidden(manifest.namespace, people, videos, hashes).tolist()
+        gone = [row for row, is_mine in zip(found, is_gone, strict=True) if is_mine]
+        kept = [row for row, is_mine in zip(found, is_gone, strict=True) if not is_mine]
         if gone:
             unit = _next_name(Path(entry.name).stem)
-            entry, summary, kept = _write_unit(url, manifest, unit, kept, gone, ledger)
+            cpu = summary_of(table, entry.name).cpu
+            entry, summary, kept = _write_unit(url, manifest, unit, kept, gone, ledger, cpu)
             shards, ledger = shards + summary.shards, summary.failures
         else:
             names = {row.shard for row in found}
@@ -126,7 +148,13 @@ def _next_name(unit: str) -> str:
 
 
 def _write_unit(
-    url: str, manifest: Manifest, unit: str, kept: list[SampleRow], gone: list[SampleRow], ledger: FileEntry
+    url: str,
+    manifest: Manifest,
+    unit: str,
+    kept: list[SampleRow],
+    gone: list[SampleRow],
+    ledger: FileEntry,
+    cpu: str,
 ) -> tuple[FileEntry, UnitSummary, list[SampleRow]]:
     """The unit without some rows: its index entry, its other files, and its new rows."""
     most_bytes = max(entry.bytes for entry in manifest.shards)
@@ -143,7 +171,7 @@ def _write_unit(
     lines = storage.read_bytes(storage.join(url, ledger.name)).splitlines(keepends=True)
     lines = [line for line in lines if json.loads(line)["source"] not in videos]
     failures = _write(url, failures_name(unit), b"".join(lines), len(lines))
-    summary = UnitSummary(writer.shards, failures)
+    summary = UnitSummary(writer.shards, failures, cpu)
     return _write(url, index_name(unit), to_parquet(rows, summary), len(rows)), summary, rows
 
 

@@ -15,7 +15,7 @@ from shards.errors import ShardError
 from shards.index import open_set
 from shards.plan import PlanColumns
 from shards.schema import INTENSITY_MEMBER, OCCURRENCE_MEMBER, Manifest, identity_hash
-from shards.tombstones import tombstones
+from shards.tombstones import hidden, tombstones
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class TrackSet:
     label_members: dict[str, list[tuple[int, int, int] | None]]
     """By member name: offset, length and CRC of each row's label array, or None."""
     withheld: NDArray[np.bool_]
-    """(N,) rows of people who were forgotten since the run began: planned, and never read."""
+    """(N,) rows of people and videos that were forgotten since the run began: planned, and never read."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -65,9 +65,9 @@ def load_tracks(url: str, left_out: Collection[str] | None = None) -> TrackSet:
 
     Args:
         url: the set.
-        left_out: hashes of forgotten people whose rows are left out; None is everyone who is forgotten. A run
-            that goes on gives those of its start, so that its order stays: who was forgotten since then keeps
-            its rows, and none of them is read.
+        left_out: hashes of forgotten people and videos whose rows are left out; None is all that are
+            forgotten. A run that goes on gives those of its start, so that its order stays: who was forgotten
+            since then keeps its rows, and none of them is read.
 
     Raises:
         ShardError: the set is unfinished, damaged or of another format version.
@@ -78,12 +78,13 @@ def load_tracks(url: str, left_out: Collection[str] | None = None) -> TrackSet:
     if not table.num_rows:
         raise ShardError(f"{url} holds no samples; its failures/ folder says why each source gave nothing")
     unit = np.repeat(np.arange(len(manifest.indexes)), [entry.rows for entry in manifest.indexes])
-    hashes = {name: identity_hash(manifest.namespace, name) for name in set(table["identity"].to_pylist())}
-    identity = np.array([hashes[name] for name in table["identity"].to_pylist()], np.int64)
-    kept = ~np.isin(identity, [int(person, 16) for person in left_out])
+    names, videos = table["identity"].to_pylist(), table["video"].to_pylist()
+    hashes = {name: identity_hash(manifest.namespace, name) for name in set(names)}
+    identity = np.array([hashes[name] for name in names], np.int64)
+    kept = ~hidden(manifest.namespace, names, videos, left_out)
     if not kept.any():
         raise ShardError(f"{url}: everyone in it is forgotten; pack another set")
-    withheld = np.isin(identity[kept], [int(person, 16) for person in forgotten])
+    withheld = hidden(manifest.namespace, names, videos, forgotten)[kept]
     return _columns(url, manifest, table.filter(kept), unit[kept], identity[kept], withheld, left_out)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from shards import storage
 from shards.errors import ShardError
 from shards.index import from_parquet, read_manifest, to_rows
+from shards.look import look_of
 from shards.schema import (
     FACTS_MEMBER,
     FRAMES_MEMBER,
@@ -219,6 +220,8 @@ def _check_contents(manifest: Manifest, row: SampleRow, content: mmap.mmap) -> l
             continue
         if shape != wanted:
             problems.append(f"frame {number} is {shape}, the recipe says {wanted}")
+    if not problems and look_of(_luma(row, content)) != row.look:
+        problems.append("look differs between the first frame and index")
     facts = json.loads(_member(row, FACTS_MEMBER, content))
     for name in ("key", "identity", "video", "track", "piece", "time_seconds", "frame_number"):
         if facts.get(name) != getattr(row, name):
@@ -241,6 +244,11 @@ def _check_contents(manifest: Manifest, row: SampleRow, content: mmap.mmap) -> l
 def _member(row: SampleRow, name: str, content: mmap.mmap) -> bytes:
     member = row.member(name)
     return content[member.offset : member.offset + member.length]
+
+
+def _luma(row: SampleRow, content: mmap.mmap) -> NDArray[np.uint8]:
+    first = content[row.frame_offset[0] : row.frame_offset[0] + row.frame_length[0]]
+    return np.asarray(simplejpeg.decode_jpeg(first, colorspace="GRAY")[..., 0], np.uint8)
 
 
 def _labels(data: bytes) -> NDArray[Any]:

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from shards.__main__ import main
+from shards.__main__ import main, make_parser
+from shards.near_duplicates import MOST_DIFFERENCE
 from tests.drawn_set import write_set
 
 
@@ -11,6 +12,10 @@ def test_problems_exit_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     (tmp_path / "set" / manifest.shards[0].name).unlink()
     assert main(["verify", str(tmp_path / "set")]) == 1
     assert f"problem: {manifest.shards[0].name}: missing" in capsys.readouterr().out
+
+
+def test_the_default_difference_is_the_modules() -> None:
+    assert make_parser().parse_args(["duplicates", "x"]).most_difference == MOST_DIFFERENCE
 
 
 def test_stats_and_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

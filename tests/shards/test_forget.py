@@ -12,13 +12,13 @@ from shards import forget as forgetting
 from shards import storage
 from shards.batch import ClipSpec
 from shards.errors import ManifestMismatchError, ShardError
-from shards.forget import Forgotten, compact, forget
+from shards.forget import Forgotten, compact, forget, forget_videos
 from shards.index import open_set, to_rows
 from shards.plan import Plan, refuse_other_order
 from shards.reader import StreamCounters
 from shards.schema import JOB_NAME
 from shards.stream import stream_clips
-from shards.tombstones import person_hash, tombstones
+from shards.tombstones import FOLDER, hidden, person_hash, tombstones, video_hash
 from shards.tracks import load_tracks
 from shards.verify import verify
 from tests.drawn_set import write_set
@@ -149,6 +149,42 @@ def test_all_people_forgotten_and_nobody_of_that_name(url: str) -> None:
         forget(url, f"person{number}")
     with pytest.raises(ShardError, match="everyone in it is forgotten"):
         load_tracks(url)
+
+
+def test_a_video_is_forgotten_as_a_person_is(url: str) -> None:
+    rows = to_rows(open_set(url)[1])
+    videos = [row.video for row in rows if row.identity == GONE]
+    person = next(row.identity for row in rows if row.identity != GONE)
+    with pytest.raises(ShardError, match="holds no video 'person1': take the index's `video`"):
+        forget_videos(url, [*videos, "person1"])
+    assert tombstones(url) == ()
+    before = load_tracks(url)
+    assert forget_videos(url, videos[:1]) == Forgotten(1, 32, new=True)
+    assert forget_videos(url, videos[:1]) == Forgotten(1, 32, new=False)
+    assert forget_videos(url, videos) == Forgotten(2, 64, new=True)
+    assert GONE not in load_tracks(url).identities
+    assert person in load_tracks(url).identities
+    running = load_tracks(url, before.columns.left_out)
+    assert running.keys == before.keys
+    assert running.withheld.tolist() == [video in videos for video in running.videos]
+    assert not any(
+        video.encode() in storage.read_bytes(storage.join(url, FOLDER, name))
+        for name in storage.list_names(storage.join(url, FOLDER))
+        for video in videos
+    )
+    assert compact(url) == Forgotten(2, 64, new=True)
+    assert verify(url, deep=True).problems == []
+    assert GONE.encode() not in everything(url)
+
+
+def test_a_video_and_a_person_of_one_name_are_two() -> None:
+    hashes = [video_hash("drawn", "ann")]
+    assert hidden("drawn", ["ann", "bob"], ["1", "ann"], hashes).tolist() == [False, True]
+    assert hidden("drawn", ["ann", "bob"], ["1", "ann"], [person_hash("drawn", "ann")]).tolist() == [
+        True,
+        False,
+    ]
+    assert not hidden("drawn", [], [], hashes).any()
 
 
 def test_equal_names_in_other_sets_are_other_people(url: str) -> None:

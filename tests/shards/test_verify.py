@@ -1,11 +1,12 @@
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from shards import storage
 from shards.errors import ShardError
-from shards.index import read_index
+from shards.index import from_parquet, read_index, summary_of, to_parquet, to_rows
 from shards.schema import MANIFEST_NAME, Manifest
 from shards.verify import verify
 from tests.drawn_set import write_set
@@ -99,6 +100,25 @@ def test_deep_looks_into_frames_facts_and_labels(tmp_path: Path) -> None:
     problems = "\n".join(verify(url, deep=True).problems)
     assert "frame 0 is (32, 32, 3), the recipe says (64, 64, 3)" in problems
     assert "occurrence.npy is int8 (32, 2)" in problems
+
+
+def test_deep_compares_looks(tmp_path: Path) -> None:
+    url = str(tmp_path / "set")
+    manifest = write_set(url, tmp_path / "tars")
+    entry = manifest.indexes[0]
+    table = from_parquet(storage.read_bytes(storage.join(url, entry.name)), entry.name)
+    first, *others = to_rows(table)
+    rows = [dataclasses.replace(first, look=bytes(32)), *others]
+    content = to_parquet(rows, summary_of(table, entry.name))
+    digest = hashlib.sha256(content).hexdigest()
+    changed = dataclasses.replace(entry, bytes=len(content), sha256=digest)
+    other = dataclasses.replace(manifest, indexes=[changed, *manifest.indexes[1:]])
+    storage.write_bytes(storage.join(url, entry.name), content)
+    storage.write_bytes(storage.join(url, MANIFEST_NAME), other.to_json().encode())
+    assert verify(url).problems == []
+    assert verify(url, deep=True).problems == [
+        f"{first.shard}: {first.key}: look differs between the first frame and index"
+    ]
 
 
 def test_no_set(any_url: str) -> None:
