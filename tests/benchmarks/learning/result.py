@@ -1,12 +1,7 @@
 """The dated result file: JSON with every number, and Markdown to read."""
 
-import json
-import platform
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +13,11 @@ from finetune.sampled import SampledFrames
 from finetune.scored import Scored, difference
 from pretrain.metrics.detection import everything_present, f1
 from pretrain.metrics.people import mean_over_aus
+from tests.benchmarks import record
 from tests.benchmarks.learning.methods import Method
 from tests.benchmarks.learning.pose import pose_r
 from tests.benchmarks.learning.sets import GROUPS, LabelledFrames, Size, labelled_frames, people_frames
-from tests.benchmarks.learning.table import as_json, cell, markdown
+from tests.benchmarks.learning.table import as_json, cell
 
 FEW_LABELS, FEW_DRAWS = 0.02, 5
 FULL = ("auc", "r", "icc", "f1")
@@ -79,21 +75,13 @@ def write_result(
         files = [folder / "features" / f"{method.name}-{seed}.npz" for seed in range(seeds)]
         rows[method.name], present = _measure([dict(np.load(file)) for file in files], groups, people)
     facts = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "command": command,
-        "commit": _commit(),
-        "host": f"{_cpu()}, Python {platform.python_version()}",
+        **record.facts(command),
         "tested_people": len(set(groups["test"].person_F)),
         "labelled_people": len(set(groups["train"].person_F)),
         "everything_present_f1": present,
     }
     content = {**facts, "rows": {name: row.json() for name, row in rows.items()}}
-    out.mkdir(parents=True, exist_ok=True)
-    stem = out / f"learning-{facts['date']}"
-    stem.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
-    text = _text(facts, methods, rows)
-    stem.with_suffix(".md").write_text(text)
-    sys.stdout.write(text)
+    record.write_result(out, "learning", content, _text(facts, methods, rows))
 
 
 def _measure(
@@ -134,21 +122,9 @@ def _text(facts: Mapping[str, Any], methods: list[Method], rows: Mapping[str, Ro
         f"`{facts['command']}`, commit {facts['commit']}, {facts['host']}. Probe: {facts['labelled_people']} "
         f"people; tested: {facts['tested_people']} other people.",
         CAPTION,
-        markdown(HEAD, lines),
+        record.markdown(HEAD, lines),
     ]
     if "clp" in rows:
         found = [[f"CLP minus {name}", *rows["clp"].minus(rows[name])] for name in AGAINST if name in rows]
-        parts.append(markdown(["paired difference", *HEAD[1:]], found))
+        parts.append(record.markdown(["paired difference", *HEAD[1:]], found))
     return "\n\n".join(parts) + "\n"
-
-
-def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    return found.stdout.strip() or "unknown"
-
-
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()

@@ -1,6 +1,5 @@
-"""Cells and tables of the result file."""
+"""Cells of the result file's tables."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from pretrain.metrics.people import Interval
@@ -13,12 +12,6 @@ def cell(value: float, interval: Interval) -> str:
 
 def _short(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1)
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def as_json(value: float, interval: Interval) -> dict[str, Any]:

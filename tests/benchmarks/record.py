@@ -1,0 +1,48 @@
+"""What every dated result file says of itself, and how its tables look."""
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+def facts(command: str) -> dict[str, str]:
+    """When, where, by what command and from which commit a result is made; `-dirty` is not all committed."""
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "command": command,
+        "commit": _commit(),
+        "host": f"{_cpu()}, Python {platform.python_version()}",
+    }
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def write_result(out: Path, name: str, content: Mapping[str, Any], text: str) -> None:
+    """Write `<name>-<date>.json` and `.md` into `out`, and the text to the terminal."""
+    out.mkdir(parents=True, exist_ok=True)
+    stem = out / f"{name}-{content['date']}"
+    stem.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(text)
+    sys.stdout.write(text)
+
+
+def _commit() -> str:
+    words = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    found = subprocess.run(words, capture_output=True, text=True)
+    return found.stdout.strip() or "unknown"
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
