@@ -16,7 +16,7 @@ from pretrain.models.encoder import EncoderConfig, FrameEncoder
 from shards.schema import CropRecipe
 
 WEIGHTS_NAME, FACTS_NAME = "model.safetensors", "model.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CLASSES: dict[str, type[AuDetector] | type[IntensityRegressor]] = {
     "aunce": AuDetector,
     "intensity": IntensityRegressor,

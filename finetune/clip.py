@@ -13,7 +13,7 @@ import pandas as pd
 
 from finetune.faces import FramesSeen, face_pieces
 from pretrain.config import ConfigError
-from shards.pack.encode import encode
+from shards.pack.faces.encode import encode
 from shards.schema import CropRecipe
 
 FILM_FRAMES = 7

@@ -13,12 +13,12 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from pretrain.config import ConfigError
-from shards.pack.align import crop
-from shards.pack.decode import DecodedFrame, read_frames
-from shards.pack.detect import YuNet
-from shards.pack.encode import encode
+from shards.errors import ShardError
+from shards.pack.faces.crops import FaceCropper
+from shards.pack.faces.plugins import get_aligner, get_detector
+from shards.pack.frames.decode import read_frames
 from shards.pack.job import PackConfig, recipe_of
-from shards.pack.track import Follower
+from shards.pack.stopwatch import Stopwatch
 from shards.schema import CropRecipe
 
 PIECE_FRAMES = 32
@@ -43,20 +43,36 @@ class FacePiece:
 
 @dataclass
 class FramesSeen:
-    """How many frames of a video were decoded so far."""
+    """What was seen of a video so far."""
 
     count: int = 0
+    """Frames."""
+    troubles: list[str] = field(default_factory=list)
+    """What was left out or corrected, and why."""
+
+    def tell(self, stage: str, reason: str, detail: str) -> None:
+        self.troubles.append(f"{stage}: {reason}: {detail}")
 
 
 def refuse_other_recipe(recipe: CropRecipe) -> None:
     """Check that this program crops faces as the model's training data were cropped.
 
     Raises:
-        ConfigError: naming each difference.
+        ConfigError: naming each difference, or the detector or aligner that is not here.
     """
-    ours = recipe_of(
-        PackConfig(Path(), url="", layout="", size=recipe.size, detect_every=recipe.detect_every), YuNet()
+    config = PackConfig(
+        source="",
+        url="",
+        layout="",
+        size=recipe.size,
+        detector=recipe.detector,
+        crop=recipe.name,
+        detect_every=recipe.detect_every,
     )
+    try:
+        ours = recipe_of(config, get_detector(recipe.detector))
+    except ShardError as error:
+        raise ConfigError(f"the model's faces cannot be cropped here: {error}") from error
     if ours.digest != recipe.digest:
         differing = [
             f"{name}: model {value!r}, here {getattr(ours, name)!r}"
@@ -77,25 +93,22 @@ def face_pieces(path: Path, recipe: CropRecipe, seen: FramesSeen) -> Iterator[Fa
 
     Raises:
         VideoError: it is no video, or ends in damage; what came before was given.
+        ShardError: the recipe's detector or aligner is not here; `refuse_other_recipe` tells before.
     """
     cv2.setNumThreads(1)
-    detector = YuNet()
-    follower: Follower[DecodedFrame] = Follower(detector, recipe.detect_every)
+    cropper = FaceCropper(get_detector(recipe.detector), get_aligner(recipe.name), recipe.size, Stopwatch())
     open_pieces: dict[int, FacePiece] = {}
-    for frame, sightings in follower.follow(read_frames(path, detector.long_side)):
+    for frame, faces in cropper.crops(read_frames(path, cropper.long_side, seen.tell), recipe.detect_every):
         seen.count += 1
-        shown = {sighting.track for sighting in sightings}
-        for face in [face for face in open_pieces if face not in shown]:
-            yield _closed(open_pieces.pop(face))
-        for sighting in sightings:
-            piece = open_pieces.setdefault(sighting.track, FacePiece(sighting.track))
+        shown = {face.track for face in faces}
+        for track in [track for track in open_pieces if track not in shown]:
+            yield _closed(open_pieces.pop(track))
+        for face in faces:
+            piece = open_pieces.setdefault(face.track, FacePiece(face.track))
             if len(piece.frames) == PIECE_FRAMES:
                 yield piece
-                piece = open_pieces[sighting.track] = FacePiece(sighting.track)
-            # The small picture's pixel x covers the frame's around (x + 0.5) / scale - 0.5.
-            landmarks_52 = (sighting.landmarks_52 + 0.5) / frame.scale - 0.5
-            pixels = crop(frame.rgb_HWC, landmarks_52, recipe.size)
-            piece.frames.append(np.asarray(simplejpeg.decode_jpeg(encode(pixels)), np.uint8))
+                piece = open_pieces[face.track] = FacePiece(face.track)
+            piece.frames.append(np.asarray(simplejpeg.decode_jpeg(face.jpeg), np.uint8))
             piece.frame_number.append(frame.index)
             piece.time_seconds.append(frame.time_seconds)
     for piece in open_pieces.values():

@@ -44,13 +44,27 @@ class FrameTable:
 
 
 def rounds_of(tracks: TrackSet, rows: Sequence[int]) -> list[list[int]]:
-    """Rows grouped so that round r holds each track's r-th piece: a round is one batchable time step."""
-    pieces: dict[tuple[str, str, int], list[int]] = defaultdict(list)
-    for row in rows:
-        pieces[_track_of(tracks, row)].append(int(row))
-    ordered = [sorted(track, key=lambda row: int(tracks.piece[row])) for track in pieces.values()]
-    longest = max((len(track) for track in ordered), default=0)
-    return [[track[r] for track in ordered if r < len(track)] for r in range(longest)]
+    """Rows grouped so that round r holds the r-th piece of each run: a round is one batchable time step."""
+    runs: dict[int, list[int]] = defaultdict(list)
+    for row, first in runs_of(tracks, rows).items():
+        runs[first].append(row)
+    longest = max((len(run) for run in runs.values()), default=0)
+    return [[run[r] for run in runs.values() if r < len(run)] for r in range(longest)]
+
+
+def runs_of(tracks: TrackSet, rows: Sequence[int]) -> dict[int, int]:
+    """Each row with the row that its run begins with, in the order of time within a track.
+
+    A run is pieces of a track without a gap; packing leaves out pieces that are not good enough.
+    """
+    first: dict[int, int] = {}
+    row_at: dict[tuple[str, int, int], int] = {}
+    for row in sorted(map(int, rows), key=lambda row: int(tracks.piece[row])):
+        video, track, piece = tracks.videos[row], int(tracks.track[row]), int(tracks.piece[row])
+        before = row_at.get((video, track, piece - 1))
+        first[row] = row if before is None else first[before]
+        row_at[video, track, piece] = row
+    return first
 
 
 def run_frames(
@@ -72,14 +86,15 @@ def run_frames(
     """
     row_of = {tracks.keys[row]: int(row) for row in rows}
     counters = StreamCounters()
-    states: dict[tuple[str, str, int], Tensor] = {}
+    run_of = runs_of(tracks, rows)
+    states: dict[int, Tensor] = {}
     parts: list[tuple[ClipBatch, NDArray[np.float32]]] = []
     with torch.no_grad():
         for clips in _batches(tracks, rows, batch, stream, counters):
-            names = [_track_of(tracks, row_of[key]) for key in clips.key_B]
-            values, state = apply(_pixels(clips, image_size), _num_frames(clips), _gather(states, names))
+            runs = [run_of[row_of[key]] for key in clips.key_B]
+            values, state = apply(_pixels(clips, image_size), _num_frames(clips), _gather(states, runs))
             if state is not None:
-                states.update(zip(names, state.unbind(0), strict=True))
+                states.update(zip(runs, state.unbind(0), strict=True))
             kept = clips.frame_valid_BT
             parts.append((_without_pixels(clips), values.cpu().numpy().astype(np.float32)[kept]))
     if not parts:
@@ -126,15 +141,11 @@ def _num_frames(clips: ClipBatch) -> Tensor:
     return torch.from_numpy(clips.frame_valid_BT.sum(axis=1).astype(np.int64))
 
 
-def _gather(states: dict[tuple[str, str, int], Tensor], names: list[tuple[str, str, int]]) -> Tensor | None:
+def _gather(states: dict[int, Tensor], runs: list[int]) -> Tensor | None:
     if not states:
         return None
     empty = torch.zeros_like(next(iter(states.values())))
-    return torch.stack([states.get(name, empty) for name in names])
-
-
-def _track_of(tracks: TrackSet, row: int) -> tuple[str, str, int]:
-    return tracks.identities[row], tracks.videos[row], int(tracks.track[row])
+    return torch.stack([states.get(run, empty) for run in runs])
 
 
 def _table(

@@ -58,6 +58,8 @@ def predict(saved: SavedModel, video: Path, out: Path) -> tuple[int, int, int]:
             rows += len(table)
             faces.update(table["face"])
     temporary.replace(out)
+    for trouble in seen.troubles:
+        sys.stderr.write(f"{video}: {trouble}\n")
     return seen.count, rows, len(faces)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from finetune.artifact import FACTS_NAME, output_units
 from finetune.results import RESULT_NAME
 from pretrain.config import ConfigError
-from shards.pack.encode import encode
+from shards.pack.faces.encode import encode
 
 REQUIREMENTS = (
     "av",

@@ -12,7 +12,7 @@ import torch
 
 from pretrain.augment import AugmentConfig, augment
 from shards.batch import ClipSpec
-from shards.pack.encode import encode
+from shards.pack.faces.encode import encode
 from shards.plan import Plan
 from shards.reader import ClipReader, StreamConfig, StreamCounters
 from shards.tracks import TrackSet

@@ -32,11 +32,16 @@ class RayHead(Server):
         self._given = environment or {}
         self._cpus = cpus
         self._token = secrets.token_hex(32)
-        self._gcs_port = self._dashboard_port = 0
+        self._gcs_port = self._dashboard_port = self._metrics_port = 0
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self._dashboard_port}"
+
+    @property
+    def metrics_address(self) -> str:
+        """What Prometheus reads."""
+        return f"http://127.0.0.2:{self._metrics_port}/metrics"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,7 +74,7 @@ class RayHead(Server):
     def command(self) -> list[str]:
         self._token_path.touch(mode=0o600)
         self._token_path.write_text(self._token)
-        self._gcs_port, self._dashboard_port, *others = free_ports(9)
+        self._gcs_port, self._dashboard_port, self._metrics_port, *others = free_ports(9)
         names = (
             "--ray-client-server-port",
             "--node-manager-port",
@@ -77,7 +82,6 @@ class RayHead(Server):
             "--dashboard-agent-listen-port",
             "--dashboard-agent-grpc-port",
             "--runtime-env-agent-port",
-            "--metrics-export-port",
         )
         return [
             str(Path(sys.executable).with_name("ray")),
@@ -86,6 +90,7 @@ class RayHead(Server):
             *("--dashboard-host=127.0.0.1", f"--dashboard-port={self._dashboard_port}"),
             *(f"--num-cpus={self._cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"),
             *(f"{name}={port}" for name, port in zip(names, others, strict=True)),
+            f"--metrics-export-port={self._metrics_port}",
             *("--min-worker-port=0", "--max-worker-port=0"),
             f"--temp-dir={self._temporary}/ray",
         ]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # bash infra/test.sh [--full] [pytest arguments]
-# Sets up the environments, then lint, types and tests. --full adds the long kill, chaos and soak runs.
+# Sets up the environments, then lint, types and tests. --full adds the long kill, chaos and soak runs, and writes
+# what they did to tests/results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash infra/setup.sh
@@ -15,11 +16,12 @@ if ! have_browser >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/n
 fi
 export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore::FutureWarning
 marks='not full'
+record=()
 if [ "${1:-}" = --full ]; then
-    marks=''
+    marks='' record=(--record tests/results)
     shift
 fi
 ruff check .
 ruff format --check .
 mypy
-exec pytest -m "$marks" "$@"
+exec pytest -m "$marks" "${record[@]}" "$@"

@@ -62,7 +62,7 @@ def _generate(args: argparse.Namespace) -> int:
 
 
 def _pack_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="folder of the data set")
+    parser.add_argument("source", metavar="SOURCE", help="the data set: a folder or s3://BUCKET/PATH")
     parser.add_argument("url", metavar="URL", help="where the set goes: s3://BUCKET/PATH or a folder")
     parser.add_argument(
         "--layout",
@@ -74,6 +74,32 @@ def _pack_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--namespace", default="", help="name of the set in keys (default: the layout's)")
     parser.add_argument("--size", type=int, default=224, help="pixels of a crop's side (default %(default)s)")
+    parser.add_argument(
+        "--detector",
+        default="yunet",
+        metavar="NAME",
+        help="%(default)s (default), or PACKAGE.MODULE:NAME of your own (see shards/pack/faces/detect.py)",
+    )
+    parser.add_argument(
+        "--crop",
+        default="face5_wide",
+        metavar="NAME",
+        help="face5_wide (whole face, default), face5_tight (as face recognition crops), or "
+        "PACKAGE.MODULE:NAME of your own (see shards/pack/faces/align.py)",
+    )
+    parser.add_argument(
+        "--gate",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="leave out samples by the median over their frames; may be repeated. Names: least_eye_pixels "
+        "(default 6), least_sharpness, most_yaw_degrees, least_score; `stats` shows what a set has",
+    )
+    parser.add_argument(
+        "--drop-copies",
+        action="store_true",
+        help="leave out files that are byte by byte the same as another; without it they are only named",
+    )
     parser.add_argument("--workers", type=int, default=0, help="processes; 0 is one per core (default)")
     parser.add_argument("--detect-every", type=int, default=5, help="frames (default %(default)s)")
     parser.add_argument("--frames-per-sample", type=int, default=64, help="default %(default)s")
@@ -85,12 +111,16 @@ def _pack_arguments(parser: argparse.ArgumentParser) -> None:
 def _pack(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    from shards.pack.faces.quality import Gates
     from shards.pack.pack import PackConfig, pack
 
-    names = ("source", "url", "layout", "namespace", "size", "workers", "detect_every", "frames_per_sample")
-    given: dict[str, Any] = {name: getattr(args, name) for name in (*names, "videos_per_unit", "spool")}
+    names = ("source", "url", "layout", "namespace", "size", "detector", "crop", "workers", "detect_every")
+    more = ("drop_copies", "frames_per_sample", "videos_per_unit", "spool")
+    given: dict[str, Any] = {name: getattr(args, name) for name in (*names, *more)}
     with checked():
-        config = PackConfig(max_shard_bytes=args.max_shard_mib * 2**20, **given)
+        config = PackConfig(
+            gates=Gates.from_words(args.gate), max_shard_bytes=args.max_shard_mib * 2**20, **given
+        )
     with tqdm(desc="pack", unit="video", file=sys.stderr, delay=0.5) as bar:
         manifest = pack(config, lambda progress: _show(bar, progress))
     totals = manifest.totals
@@ -138,7 +168,7 @@ def _compact(args: argparse.Namespace) -> int:
     from shards.forget import compact
 
     done = compact(args.url)
-    say(f"dropped {done.samples} samples, {done.frames} frames of forgotten people")
+    say(f"dropped {done.samples} samples, {done.frames} frames of forgotten people and videos")
     return 0
 
 
@@ -166,7 +196,7 @@ COMMANDS = [
     ),
     Command(
         "compact",
-        "drop the bytes of forgotten people from a set",
+        "drop the bytes of forgotten people and dropped copies from a set",
         "python -m shards compact s3://bucket/voxceleb",
         _compact_arguments,
         _compact,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shards import storage
 from shards.errors import ShardError
 from shards.index import open_set, read_array, read_jpegs, read_member, to_rows
-from shards.pack.align import similarity
+from shards.pack.faces.align import similarity
 from shards.schema import (
     EXPRESSION_FACT,
     FACTS_MEMBER,

@@ -36,7 +36,7 @@ class PlanColumns:
     """Where a row's frame times begin in `time_seconds`."""
     time_seconds: NDArray[np.float64]
     left_out: tuple[str, ...] = ()
-    """Hashes of the forgotten people whose rows are not here."""
+    """Hashes of the forgotten people and videos whose rows are not here."""
 
     def times(self, row: int) -> NDArray[np.float64]:
         """Frame times of one row in seconds."""

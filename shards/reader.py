@@ -54,7 +54,7 @@ class StreamCounters:
     decode_seconds: float = 0.0
     wait_seconds: float = 0.0
     withheld: int = 0
-    """Clips left empty because their person was forgotten since the run began."""
+    """Clips left empty because their person or video was forgotten since the run began."""
     quarantined: dict[str, str] = field(default_factory=dict)
     """Samples that could not be read, by provenance, with the reason."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

@@ -108,16 +108,38 @@ def delete(url: str) -> None:
 
 def list_names(url: str) -> list[str]:
     """Names of the objects below `url`, relative to it, sorted."""
+    return [name for name, _, _ in list_entries(url)]
+
+
+def list_entries(url: str) -> list[tuple[str, int, str]]:
+    """Name, bytes and ETag of every object below `url`, sorted by name."""
     bucket, key = split(url)
     prefix = f"{key.rstrip('/')}/" if key else ""
-    names: list[str] = []
+    found: list[tuple[str, int, str]] = []
     token: dict[str, str] = {}
     while True:
         page = _call(f"s3://{bucket}", "list", "list_objects_v2", Prefix=prefix, **token)
-        names += [entry["Key"][len(prefix) :] for entry in page.get("Contents", [])]
+        found += [
+            (entry["Key"][len(prefix) :], int(entry["Size"]), entry["ETag"].strip('"'))
+            for entry in page.get("Contents", [])
+        ]
         if not page.get("IsTruncated"):
-            return sorted(name for name in names if name and not name.endswith("/"))
+            return sorted(entry for entry in found if entry[0] and not entry[0].endswith("/"))
         token = {"ContinuationToken": page["NextContinuationToken"]}
+
+
+def get_file(url: str, path: Path) -> None:
+    """Write the object to a local file, a few parts at a time."""
+    total = size(url)
+    starts = range(0, total, PART_BYTES)
+
+    def part(start: int) -> bytes:
+        return read(url, start, min(start + PART_BYTES, total))
+
+    with path.open("wb") as file, ThreadPoolExecutor(PARTS_IN_FLIGHT) as pool:
+        for first in range(0, len(starts), PARTS_IN_FLIGHT):  # no more than these are ever in memory
+            for data in pool.map(part, starts[first : first + PARTS_IN_FLIGHT]):
+                file.write(data)
 
 
 def put(url: str, data: bytes) -> None:

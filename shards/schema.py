@@ -8,7 +8,7 @@
 A sample's members, in this order:
 
     <key>.mjpeg            its frames, concatenated JPEG files
-    <key>.json             the index row's facts, detector scores, landmarks, and the expression where known
+    <key>.json             the index row's facts, detector scores, landmarks, quality, the expression if known
     <key>.occurrence.npy   int8 (frames, AUs), 0 / 1 / -1 = not coded       where labelled
     <key>.intensity.npy    int8 (frames, AUs), 0-5 / -1 = not coded         where labelled
 
@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from shards.errors import ShardError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 JOB_NAME = "pack.json"
 """What a pack was asked to do, beside the set."""
@@ -40,6 +40,8 @@ OCCURRENCE_MEMBER = "occurrence.npy"
 INTENSITY_MEMBER = "intensity.npy"
 EXPRESSION_FACT = "expression"
 """Key in `<key>.json`: the name of the expression that the whole sample shows; only where the set says it."""
+QUALITY_FACT = "quality"
+"""Key in `<key>.json`: medians over the sample's frames of what packing's gates judge, by name."""
 
 
 def shard_name(unit: str, number: int) -> str:
@@ -102,6 +104,8 @@ class SampleRow:
     members: list[Member]
     has_occurrence: bool
     has_intensity: bool
+    look: bytes
+    """Of the first frame: 256 bits by which copies are found (`shards.look`)."""
 
     def __post_init__(self) -> None:
         if not KEY_PATTERN.fullmatch(self.key):
@@ -139,10 +143,16 @@ class CropRecipe:
     """
 
     name: str
+    """Of what lays the face into the crop: built in, or `package.module:Name`."""
     version: int
     size: int
     detector: str
+    """As `name`."""
+    detector_version: str
     detector_sha256: str
+    detector_device: str
+    detector_long_side: int
+    """Pixels of the pictures that it searches."""
     template: list[list[float]]
     """Where the 5 landmarks (eyes, nose, mouth corners; subject's right first) land, as shares of `size`."""
     detect_every: int
@@ -175,6 +185,8 @@ class Manifest:
     layout: str
     recipe: CropRecipe
     versions: dict[str, str]
+    cpus: list[str]
+    """Instruction sets of the machines that made it."""
     occurrence_aus: list[int]
     intensity_aus: list[int]
     totals: Totals
@@ -242,6 +254,8 @@ class Failure:
     stage: str
     """`open`, `decode`, `detect`, `track`, `quality` or `label`."""
     reason: str
-    """A short fixed name, e.g. `no_face`, `not_a_video`, `too_short`, `low_quality`."""
+    """A short fixed name, e.g. `no_face`, `not_a_video`, `too_short`, `too_blurred`."""
     detail: str = ""
     track: int | None = None
+    frames: int | None = None
+    """That are not in the set for it, where that is known."""

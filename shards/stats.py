@@ -6,7 +6,7 @@ the shards; of a large set they are read for some samples, evenly spread, and th
 
 import io
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from shards import storage
 from shards.index import open_set, read_member, to_rows
 from shards.schema import (
     EXPRESSION_FACT,
     FACTS_MEMBER,
     INTENSITY_MEMBER,
     OCCURRENCE_MEMBER,
+    QUALITY_FACT,
     Manifest,
     SampleRow,
     Totals,
@@ -82,6 +84,8 @@ class SetStats:
     """Samples of each."""
     expressions: dict[str, int]
     """Samples of each, of those that were read."""
+    frames_lost: dict[str, int]
+    """By reason: frames that were decoded and are not in the set, where the ledger counts them."""
 
     def json(self) -> dict[str, Any]:
         """Plain values."""
@@ -98,6 +102,8 @@ class _Read:
     expressions: Counter[str] = field(default_factory=Counter)
     scores: list[float] = field(default_factory=list)
     eye_pixels: list[float] = field(default_factory=list)
+    quality: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """A sample's medians, by what the gates judge."""
 
 
 def measure(url: str, on_sample: Callable[[int, int], None] | None = None) -> SetStats:
@@ -118,11 +124,22 @@ def measure(url: str, on_sample: Callable[[int, int], None] | None = None) -> Se
         totals=manifest.totals,
         samples_read=len(rows),
         spreads=_index_spreads(table)
-        | {"eye distance, pixels": Spread.of(read.eye_pixels), "detector score": Spread.of(read.scores)},
+        | {"eye distance, pixels": Spread.of(read.eye_pixels), "detector score": Spread.of(read.scores)}
+        | {f"median {name}": Spread.of(values) for name, values in sorted(read.quality.items())},
         aus={au: _rate(read, au) for au in sorted({*manifest.occurrence_aus, *manifest.intensity_aus})},
         activities=dict(sorted(Counter(a for a in table["activity"].to_pylist() if a is not None).items())),
         expressions=dict(sorted(read.expressions.items())),
+        frames_lost=_frames_lost(url, manifest),
     )
+
+
+def _frames_lost(url: str, manifest: Manifest) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for entry in manifest.failures:
+        for line in storage.read_bytes(storage.join(url, entry.name)).splitlines():
+            failure = json.loads(line)
+            found[failure["reason"]] += failure["frames"] or 0
+    return {reason: frames for reason, frames in sorted(found.items()) if frames}
 
 
 def _index_spreads(table: Any) -> dict[str, Spread | None]:
@@ -169,6 +186,8 @@ def _add(read: _Read, manifest: Manifest, members: dict[str, bytes]) -> None:
         read.expressions[str(facts[EXPRESSION_FACT])] += 1
     read.scores += [score for score in facts["score"] if score is not None]
     landmarks = np.asarray(facts["landmarks"], np.float64).reshape(-1, 5, 2)
+    for name, value in facts.get(QUALITY_FACT, {}).items():
+        read.quality[name] += [] if value is None else [value]
     read.eye_pixels += np.linalg.norm(landmarks[:, 1] - landmarks[:, 0], axis=1).tolist()
     for name, aus, counts in (
         (OCCURRENCE_MEMBER, manifest.occurrence_aus, read.present),

@@ -31,13 +31,20 @@ def as_text(stats: SetStats) -> str:
             "",
             f"labels, scores, eye distances: of {stats.samples_read} evenly spread samples",
         ]
-    lines += ["", f"gave nothing (see failures/): {_counts(totals.failures) or 'none'}"]
+    lines += ["", f"gave nothing (see failures/): {_failures(stats) or 'none'}"]
     return "\n".join(lines)
 
 
 def _spread_line(name: str, spread: Spread) -> str:
     values = (spread.least, spread.quarter, spread.median, spread.three_quarters, spread.most)
     return f"{name:<24}" + "".join(f"{value:>10.4g}" for value in values)
+
+
+def _failures(stats: SetStats) -> str:
+    frames = {reason: f" ({number} frames)" for reason, number in stats.frames_lost.items()}
+    return ", ".join(
+        f"{count} {reason}{frames.get(reason, '')}" for reason, count in stats.totals.failures.items()
+    )
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -10,11 +10,23 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from shards.errors import NotFoundError, ShardError
 
 TEMPORARY_SUFFIX = ".partial"
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """An object of an S3 store as its listing shows it."""
+
+    name: str
+    """Relative to the url that was listed."""
+    bytes: int
+    etag: str
+    """Changes with the content."""
 
 
 def join(url: str, *parts: str) -> str:
@@ -148,6 +160,29 @@ def list_names(url: str) -> list[str]:
             for path in root.rglob("*")
             if path.is_file() and not path.name.endswith(TEMPORARY_SUFFIX)
         )
+
+
+def list_files(url: str) -> list[StoredFile]:
+    """All objects below an s3:// url, sorted by name."""
+    from shards import s3
+
+    return [StoredFile(*entry) for entry in s3.list_entries(url)]
+
+
+def fetch(url: str, path: Path, expected_bytes: int) -> None:
+    """Copy an object of an S3 store to a local file, which is there whole or not at all.
+
+    Raises:
+        ShardError: it has another size by now.
+    """
+    from shards import s3
+
+    with _explained(str(path), "write"), _temporary(path) as temporary:
+        s3.get_file(url, temporary)
+        found = temporary.stat().st_size
+        if found != expected_bytes:
+            raise ShardError(f"{url} has {found} bytes and had {expected_bytes} when listed; pack again")
+        temporary.replace(path)
 
 
 def delete(url: str) -> None:

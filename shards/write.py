@@ -14,9 +14,11 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from shards.errors import ShardError
+from shards.look import look_of
 from shards.schema import (
     FACTS_MEMBER,
     FRAMES_MEMBER,
@@ -160,6 +162,7 @@ class ShardWriter:
             members=members,
             has_occurrence=sample.occurrence_TA is not None,
             has_intensity=sample.intensity_TA is not None,
+            look=look_of(simplejpeg.decode_jpeg(sample.frames[0], colorspace="GRAY")[..., 0]),
         )
 
     def _write_member(self, name: str, data: bytes) -> Member:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.services import ObjectStore, TrackingServer
+from tests.full_run import FullRun
 
 
 @pytest.fixture(scope="session")
@@ -44,5 +45,12 @@ def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--regold` rewrites tests/golden; review the difference like code."""
+    """`--regold` rewrites tests/golden; review the difference like code. `--record` is for the full run."""
     parser.addoption("--regold", action="store_true", help="rewrite the golden files from this run")
+    parser.addoption("--record", type=Path, help="folder for full-DATE.md: what ran, and how it ended")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = config.getoption("--record")
+    if folder is not None:
+        config.pluginmanager.register(FullRun(folder))

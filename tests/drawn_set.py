@@ -46,7 +46,7 @@ def write_set(
     labelled: bool = False,
 ) -> Manifest:
     """Write the set at `url`; `folder` holds its tars meanwhile."""
-    recipe = CropRecipe("drawn", 1, size, "none", "0" * 64, [[0.5, 0.5]] * 5, 1, 95, "420")
+    recipe = CropRecipe("drawn", 1, size, "none", "1", "0" * 64, "cpu", 320, [[0.5, 0.5]] * 5, 1, 95, "420")
     shards: list[FileEntry] = []
     indexes: list[FileEntry] = []
     failures: list[FileEntry] = []
@@ -60,7 +60,7 @@ def write_set(
         for entry in writer.shards:
             storage.write_file(storage.join(url, entry.name), folder / entry.name)
         empty = FileEntry(failures_name(unit), 0, 0, hashlib.sha256(b"").hexdigest())
-        content = to_parquet(rows, UnitSummary(writer.shards, empty))
+        content = to_parquet(rows, UnitSummary(writer.shards, empty, ""))
         storage.write_bytes(storage.join(url, empty.name), b"")
         storage.write_bytes(storage.join(url, index_name(unit)), content)
         shards += writer.shards
@@ -74,6 +74,7 @@ def write_set(
         layout="folder",
         recipe=recipe,
         versions={},
+        cpus=[],
         occurrence_aus=AUS if labelled else [],
         intensity_aus=AUS if labelled else [],
         totals=count_totals(all_rows, {}),

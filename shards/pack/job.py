@@ -1,9 +1,8 @@
 """What a pack is asked to do, written beside the set: another request on the same url is refused by name."""
 
-import hashlib
 import importlib.metadata
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,15 @@ import cv2
 
 from shards import storage
 from shards.errors import ManifestMismatchError
-from shards.layouts.layout import Layout, Listing, Source
-from shards.pack.align import RECIPE_NAME, RECIPE_VERSION, TEMPLATE
-from shards.pack.detect import Detector
-from shards.pack.encode import JPEG_QUALITY, JPEG_SUBSAMPLING
+from shards.layouts.layout import Layout, Listing
+from shards.pack.faces.detect import Detector
+from shards.pack.faces.encode import JPEG_QUALITY, JPEG_SUBSAMPLING
+from shards.pack.faces.plugins import get_aligner
+from shards.pack.faces.quality import Gates
 from shards.pack.limits import MEMORY_BYTES, STALL_SECONDS
-from shards.pack.spool import video_hash
-from shards.schema import FORMAT_VERSION, JOB_NAME, CropRecipe, Failure, digest_of
+from shards.pack.origin import Origin, fingerprint
+from shards.schema import FORMAT_VERSION, JOB_NAME, CropRecipe, digest_of
 
-SAMPLED_BYTES = 64 * 1024
-"""Read from both ends of a video to know it again; its size is compared as well."""
 NAMED_DIFFERENCES = 8
 
 
@@ -29,18 +27,27 @@ NAMED_DIFFERENCES = 8
 class PackConfig:
     """A pack: which videos, how they are laid out, how they become samples, and where to."""
 
-    source: Path
+    source: str
+    """A folder or an s3:// url."""
     url: str
     layout: str
     namespace: str = ""
     """Part of every key and of every person's hash; the layout's name if empty."""
     size: int = 224
     """Pixels of a crop's side."""
+    detector: str = "yunet"
+    """A built-in one, or `package.module:Name` of one's own (shards/pack/faces/plugins.py)."""
+    crop: str = "face5_wide"
+    """As `detector`: what lays a face into its crop."""
+    gates: Gates = field(default_factory=Gates)
+    """What a sample needs to be kept."""
     workers: int = 0
     """Processes; 0 is one for each core that this process may use."""
     videos_per_unit: int = 32
     frames_per_sample: int = 64
     detect_every: int = 5
+    drop_copies: bool = False
+    """Leave out videos that are byte by byte the same as another one; they are named in any case."""
     max_shard_bytes: int = 256 * 2**20
     max_shard_samples: int = 10_000
     stall_seconds: float = STALL_SECONDS
@@ -75,51 +82,37 @@ def versions() -> dict[str, str]:
     return dict(sorted({**found, "opencv": cv2.__version__, "libavcodec": codec}.items()))
 
 
+def cpu_features() -> str:
+    """Instruction sets that OpenCV uses here; the last bit of a pixel may depend on them."""
+    return " ".join(word.lstrip("*") for word in cv2.getCPUFeaturesLine().split() if not word.endswith("?"))
+
+
 def recipe_of(config: PackConfig, detector: Detector) -> CropRecipe:
-    """How this pack makes crops."""
+    """How this pack makes crops, with `detector` for the name that it gives.
+
+    Raises:
+        ShardError: there is no such aligner.
+    """
+    aligner = get_aligner(config.crop)
     return CropRecipe(
-        name=RECIPE_NAME,
-        version=RECIPE_VERSION,
+        name=config.crop,
+        version=aligner.version,
         size=config.size,
-        detector=detector.name,
+        detector=config.detector,
+        detector_version=detector.version,
         detector_sha256=detector.sha256,
-        template=TEMPLATE,
+        detector_device=detector.device,
+        detector_long_side=detector.long_side,
+        template=[[float(x), float(y)] for x, y in aligner.template],
         detect_every=config.detect_every,
         jpeg_quality=JPEG_QUALITY,
         jpeg_subsampling=JPEG_SUBSAMPLING,
     )
 
 
-def fingerprint(source: Source) -> str:
-    """Tells a source and its labels from others.
-
-    Of a video: size and both ends. Of a folder of pictures: all names and sizes, and both ends of the first
-    and the last picture. Of the label files: everything.
-    """
-    if source.path.is_dir():
-        files = sorted(path for path in source.path.iterdir() if path.is_file())
-        ends = [_ends(path) for path in [*files[:1], *files[-1:]]]
-        content = [[path.name, path.stat().st_size] for path in files]
-        pixels: list[Any] = [digest_of(content), *ends]
-    else:
-        pixels = [source.path.stat().st_size, _ends(source.path)]
-    labels = [hashlib.sha256(path.read_bytes()).hexdigest() for path in source.label_files]
-    facts = [*pixels, source.identity, source.activity, source.first_frame, labels]
-    if source.expression is not None:
-        facts.append(source.expression)
-    return digest_of([*facts, [asdict(failure) for failure in source.failures]])[:16]
-
-
-def _ends(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        digest.update(file.read(SAMPLED_BYTES))
-        file.seek(max(0, path.stat().st_size - SAMPLED_BYTES))
-        digest.update(file.read(SAMPLED_BYTES))
-    return digest.hexdigest()
-
-
-def describe(config: PackConfig, layout: Layout, listing: Listing, recipe: CropRecipe) -> dict[str, Any]:
+def describe(
+    config: PackConfig, layout: Layout, listing: Listing, origin: Origin, recipe: CropRecipe
+) -> dict[str, Any]:
     """All that decides the set's bytes, as kept in `pack.json`."""
     return {
         "format_version": FORMAT_VERSION,
@@ -131,9 +124,10 @@ def describe(config: PackConfig, layout: Layout, listing: Listing, recipe: CropR
             "max_shard_bytes": config.max_shard_bytes,
             "max_shard_samples": config.max_shard_samples,
             "recipe": asdict(recipe),
+            "gates": asdict(config.gates),
         },
         "versions": versions(),
-        "sources": {source.video_id: fingerprint(source) for source in listing.sources},
+        "sources": {source.video_id: fingerprint(source, origin) for source in listing.sources},
         "other_files": digest_of([asdict(failure) for failure in listing.failures])[:16],
     }
 
@@ -175,19 +169,3 @@ def _compare_sources(there: dict[str, str], here: dict[str, str]) -> list[str]:
     lines = [f"video or labels of {name} changed" for name in changed]
     lines += [f"video {name} is new" for name in sorted(here.keys() - there.keys())]
     return lines + [f"video {name} is gone" for name in sorted(there.keys() - here.keys())]
-
-
-def assign(listing: Listing, config: PackConfig) -> dict[str, tuple[list[Source], list[Failure]]]:
-    """Sources and loose failures by unit; each goes by a hash of its own name, whatever else there is."""
-    count = -(-len(listing.sources) // config.videos_per_unit)
-    units: dict[str, tuple[list[Source], list[Failure]]] = {}
-
-    def unit_of(name: str) -> tuple[list[Source], list[Failure]]:
-        number = int(video_hash(config.set_namespace, name), 16) % count
-        return units.setdefault(f"{number:05d}", ([], []))
-
-    for source in listing.sources:
-        unit_of(source.video_id)[0].append(source)
-    for failure in listing.failures:
-        unit_of(failure.source)[1].append(failure)
-    return dict(sorted(units.items()))

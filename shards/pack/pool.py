@@ -4,20 +4,24 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from shards.pack.spool import spool_folder
 
 
 @dataclass(frozen=True)
 class Task:
-    """A call of a module-level function in a worker process."""
+    """A call `function(job, spool)` of a module-level function in a worker process."""
 
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
+    function: Callable[[Any, Path], Any]
+    job: Any
 
 
 class Crash:
@@ -25,13 +29,14 @@ class Crash:
 
 
 class TaskPool:
-    """Runs tasks in `workers` processes and gives their results as they come.
+    """Processes of this machine.
 
-    Processes are spawned: neither PyAV nor the S3 client survives a fork.
+    They are spawned: neither PyAV nor the S3 client survives a fork.
     """
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
+    def __init__(self, workers: int, spool: Path) -> None:
+        self.workers = workers
+        self._spool = spool
         self._pool = _processes(workers)
         self._running: dict[Future[Any], Task] = {}
         self._suspects: list[Task] = []
@@ -45,11 +50,12 @@ class TaskPool:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __len__(self) -> int:
+        """Tasks whose results were not collected yet."""
         return len(self._running) + len(self._suspects)
 
     def submit(self, task: Task) -> None:
         try:
-            self._running[self._pool.submit(task.function, *task.arguments)] = task
+            self._running[self._pool.submit(task.function, task.job, self._spool)] = task
         except BrokenProcessPool:
             self._suspects.append(task)
 
@@ -72,17 +78,26 @@ class TaskPool:
             suspects = [*self._suspects, *self._running.values()]
             self._suspects, self._running = [], {}
             self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = _processes(self._workers)
-            results += [(task, _alone(task)) for task in suspects]
+            self._pool = _processes(self.workers)
+            results += [(task, self._alone(task)) for task in suspects]
         return results
 
+    def _alone(self, task: Task) -> Any:
+        with _processes(1) as pool:
+            try:
+                return pool.submit(task.function, task.job, self._spool).result()
+            except BrokenProcessPool:
+                return Crash()
 
-def _alone(task: Task) -> Any:
-    with _processes(1) as pool:
-        try:
-            return pool.submit(task.function, *task.arguments).result()
-        except BrokenProcessPool:
-            return Crash()
+
+@contextmanager
+def local_pool(workers: int, spool_parent: Path | None) -> Iterator[TaskPool]:
+    """`workers` processes (0: one for each core that this process may use) and a spool of their own."""
+    with (
+        spool_folder(spool_parent) as spool,
+        TaskPool(workers or len(os.sched_getaffinity(0)), spool) as pool,
+    ):
+        yield pool
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:

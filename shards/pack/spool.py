@@ -3,6 +3,7 @@
 Decoded frames never come here and encoded ones never pile up in memory.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from shards.errors import ShardError
 
 PREFIX = "facscale-pack-"
 LOCK_NAME = "lock"
@@ -34,6 +37,8 @@ class Piece:
     landmarks: list[list[float]]
     occurrence: list[list[int]] | None
     intensity: list[list[int]] | None
+    quality: dict[str, float | None]
+    """Medians over the frames, by name (shards/pack/faces/quality.py)."""
 
 
 @contextmanager
@@ -44,8 +49,7 @@ def spool_folder(parent: Path | None = None) -> Iterator[Path]:
     """
     root = parent or Path(tempfile.gettempdir())
     root.mkdir(parents=True, exist_ok=True)
-    for old in root.glob(f"{PREFIX}*/{LOCK_NAME}"):
-        _remove_if_dead(old)
+    remove_left_behind(root)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
     with (folder / LOCK_NAME).open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -53,6 +57,12 @@ def spool_folder(parent: Path | None = None) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder)
+
+
+def remove_left_behind(root: Path) -> None:
+    """Remove the folders of packers that died."""
+    for lock in root.glob(f"{PREFIX}*/{LOCK_NAME}"):
+        _remove_if_dead(lock)
 
 
 def _remove_if_dead(lock_path: Path) -> None:
@@ -102,6 +112,24 @@ class VideoSpool:
     def remove(self) -> None:
         self.frames_path.unlink(missing_ok=True)
         self.pieces_path.unlink(missing_ok=True)
+
+
+@contextmanager
+def room_in(folder: Path) -> Iterator[None]:
+    """Say what to do when the disk of a spool is full.
+
+    Raises:
+        ShardError: it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ShardError(
+            f"no room is left in {folder} for encoded frames; make room or give another folder with --spool, "
+            "and pack again: finished units stay"
+        ) from error
 
 
 def piece_line(piece: Piece) -> str:

@@ -17,8 +17,8 @@ from pretrain.metrics.detection import detection_sums, everything_present
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
 from shards.index import UnitSummary, to_parquet
 from shards.layouts.disfa import AUS
-from shards.pack.detect import YuNet
-from shards.pack.encode import encode
+from shards.pack.faces.detect import YuNet
+from shards.pack.faces.encode import encode
 from shards.pack.job import PackConfig, recipe_of
 from shards.schema import CropRecipe, FileEntry, Manifest, index_name
 from shards.synthetic.generate import GenerateConfig, generate
@@ -30,7 +30,7 @@ PEOPLE = ("SN001", "SN002", "SN006", "SN011", "SN003", "SN004")
 EVERYONE = tuple(person for part in DISFA.parts for person in part)
 SIZE = 32
 PIECE = 12
-RECIPE = CropRecipe("toy", 1, SIZE, "none", "0", [[0.5, 0.5]] * 5, 5, 95, "420")
+RECIPE = CropRecipe("toy", 1, SIZE, "none", "1", "0", "cpu", 320, [[0.5, 0.5]] * 5, 5, 95, "420")
 
 
 def toy_frame(person, intensity_A):
@@ -87,7 +87,7 @@ def write_set(folder: Path, people=PEOPLE, num_frames=24, labelled=True, intensi
                     )
                 )
     failures = FileEntry("failures/u0.jsonl", 0, 0, hashlib.sha256(b"").hexdigest())
-    index = to_parquet(rows, UnitSummary(writer.shards, failures))
+    index = to_parquet(rows, UnitSummary(writer.shards, failures, ""))
     (folder / "index").mkdir()
     (folder / index_name("u0")).write_bytes(index)
     manifest = Manifest(
@@ -95,6 +95,7 @@ def write_set(folder: Path, people=PEOPLE, num_frames=24, labelled=True, intensi
         layout="disfa",
         recipe=RECIPE,
         versions={},
+        cpus=[],
         occurrence_aus=AUS if labelled else [],
         intensity_aus=AUS if labelled else [],
         totals=count_totals(rows, {}),
@@ -190,7 +191,7 @@ def blank_video(tmp_path_factory):
 @pytest.fixture(scope="session")
 def real_recipe():
     """What this program's packing does, at a small size."""
-    return recipe_of(PackConfig(Path(), url="", layout="", size=SIZE), YuNet())
+    return recipe_of(PackConfig("", url="", layout="", size=SIZE), YuNet())
 
 
 @pytest.fixture

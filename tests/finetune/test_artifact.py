@@ -38,7 +38,7 @@ def test_messages(saved_models, tmp_path):
     path = saved_models["aunce"] / "model.json"
     facts = json.loads(path.read_text())
     path.write_text(json.dumps({**facts, "format_version": 9}))
-    with pytest.raises(ConfigError, match="has format version 9, this program reads 1"):
+    with pytest.raises(ConfigError, match="has format version 9, this program reads 2"):
         load_model(saved_models["aunce"])
     path.write_text(json.dumps({**facts, "recipe": {**facts["recipe"], "size": 48}}))
     with pytest.raises(ConfigError, match="the file was altered, register the model again"):

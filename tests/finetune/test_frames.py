@@ -54,6 +54,24 @@ def test_carried_state_equals_the_whole_track_at_once(toy_set, tiny_encoder):
     np.testing.assert_allclose(table.value_F, whole_1TA[0].numpy(), atol=1e-5)
 
 
+def test_no_state_is_carried_over_a_gap(make_set, tmp_path, tiny_encoder):
+    """Where packing left a piece out, the frames after it are not those after the frames before."""
+    tracks = load_tracks(make_set(tmp_path / "set", num_frames=36))
+    target = make_target("intensity", DISFA, tracks.manifest)
+    torch.manual_seed(0)
+    model = IntensityRegressor(FrameEncoder(tiny_encoder), 12, hidden=8, width=8).eval()
+    rows = sorted(tracks.rows_of({"SN002"}).tolist(), key=lambda row: int(tracks.piece[row]))
+    assert [int(tracks.piece[row]) for row in rows] == [0, 1, 2]
+
+    def values(chosen):
+        return run_frames(model.infer, tracks, chosen, target, image_size=32, batch=1).value_F[-12:]
+
+    np.testing.assert_array_equal(values([rows[0], rows[2]]), values([rows[2]]))
+    assert np.abs(values(rows) - values([rows[2]])).max() > 1e-4
+    assert rounds_of(tracks, [rows[2], rows[0]]) == [[rows[0], rows[2]]]
+    assert rounds_of(tracks, rows[::-1]) == [[row] for row in rows]
+
+
 def test_an_unreadable_sample_is_named_and_counts_nowhere(make_set, tmp_path):
     tracks = load_tracks(make_set(tmp_path / "set"))
     place = tracks.frames_of(0)

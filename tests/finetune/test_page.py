@@ -17,7 +17,7 @@ from finetune.pages.markup import (
     table,
 )
 from finetune.pages.svg import Level, Line, Mark, line_chart
-from shards.pack.encode import encode
+from shards.pack.faces.encode import encode
 from tests.browser import look
 
 VOID = {"meta", "link", "br", "rect", "line", "circle", "polyline", "img"}

@@ -9,6 +9,8 @@ import pytest
 from finetune.artifact import load_model
 from finetune.predict import main, open_model, predict
 from pretrain.config import ConfigError
+from tests.clips import face_frames
+from tests.odd_videos import Form, encode
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -31,6 +33,14 @@ def test_no_face_is_an_empty_table_and_a_line(saved_models, blank_video, tmp_pat
     assert "no face found in 10 frames" in capsys.readouterr().err
 
 
+def test_what_was_corrected_is_said(saved_models, tmp_path, capsys):
+    recording = encode(tmp_path / "x.ts", face_frames(12), Form()).read_bytes()
+    (tmp_path / "twice.ts").write_bytes(recording + recording)
+    predict(load_model(saved_models["aunce"]), tmp_path / "twice.ts", tmp_path / "aus.csv")
+    assert "twice.ts: decode: wrong_times: 12 of 24 frames" in capsys.readouterr().err
+    assert pd.read_csv(tmp_path / "aus.csv")["time_seconds"].is_monotonic_increasing
+
+
 def test_messages(saved_models, tmp_path, face_video):
     with pytest.raises(ConfigError, match="'nowhere' is no folder; give a job's model folder"):
         open_model("nowhere", tmp_path)
@@ -39,7 +49,7 @@ def test_messages(saved_models, tmp_path, face_video):
         predict(saved, Path("missing.mp4"), tmp_path / "a.csv")
     facts = json.loads((saved_models["aunce"] / "model.json").read_text())
     saved.facts["recipe"] = {**facts["recipe"], "detect_every": 5, "name": "other"}
-    with pytest.raises(ConfigError, match="cropped in another way"):
+    with pytest.raises(ConfigError, match="cropped here: there is no crop 'other'"):
         predict(saved, face_video, tmp_path / "a.csv")
     assert not (tmp_path / "a.csv").exists()
 

@@ -5,7 +5,7 @@ import pytest
 from finetune.artifact import load_model, output_units
 from finetune.faces import FramesSeen, face_pieces
 from finetune.served import CROP_COLUMN, VIDEO_COLUMN, ServedModel, _load_pyfunc
-from shards.pack.encode import encode
+from shards.pack.faces.encode import encode
 
 
 @pytest.mark.parametrize("task", ["aunce", "intensity"])

@@ -8,7 +8,9 @@ from shards.index import UnitSummary, from_parquet, read_index, read_table, summ
 from shards.schema import FileEntry
 from tests.drawn_set import write_set
 
-SUMMARY = UnitSummary([FileEntry("shards/u-000.tar", 1, 2, "3")], FileEntry("failures/u.jsonl", 0, 0, "4"))
+SUMMARY = UnitSummary(
+    [FileEntry("shards/u-000.tar", 1, 2, "3")], FileEntry("failures/u.jsonl", 0, 0, "4"), "AVX2"
+)
 
 
 def test_rows_come_back_and_bytes_are_equal(tmp_path: Path) -> None:

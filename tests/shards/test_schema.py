@@ -20,7 +20,7 @@ from shards.schema import (
     shard_name,
 )
 
-RECIPE = CropRecipe("drawn", 1, 32, "none", "0" * 64, [[0.5, 0.5]] * 5, 1, 95, "420")
+RECIPE = CropRecipe("drawn", 1, 32, "none", "1", "0" * 64, "cpu", 320, [[0.5, 0.5]] * 5, 1, 95, "420")
 FILE = FileEntry("shards/u0-000.tar", 1, 10, "a" * 64)
 
 
@@ -43,6 +43,7 @@ def row(**changes) -> SampleRow:
         "members": [Member("a-000-000.mjpeg", 512, 178, 3), Member("a-000-000.intensity.npy", 1024, 9, 4)],
         "has_occurrence": False,
         "has_intensity": True,
+        "look": bytes(32),
     }
     return SampleRow(**{**given, **changes})
 
@@ -53,6 +54,7 @@ def manifest(**changes) -> Manifest:
         "layout": "folder",
         "recipe": RECIPE,
         "versions": {"packer": "1"},
+        "cpus": [],
         "occurrence_aus": [1, 12],
         "intensity_aus": [],
         "totals": Totals(1, 2, 1, 1, 1, 0.08, {"no_face": 1}),
@@ -133,8 +135,8 @@ def test_an_altered_recipe_is_refused():
     ("change", "message"),
     [
         (
-            lambda content: content.update(format_version=2),
-            r"version 2, this program reads 1; use",
+            lambda content: content.update(format_version=1),
+            r"version 1, this program reads 2; use",
         ),
         (lambda content: content.pop("format_version"), r"here is not a facscale manifest \(KeyError"),
         (lambda content: content.pop("shards"), r"here lacks or adds a field: 'shards'; pack the set again"),

@@ -10,8 +10,10 @@ import pytest
 from shards import stats, storage
 from shards.errors import ShardError
 from shards.index import open_set, to_rows
+from shards.pack.pack import PackConfig, pack
 from shards.stats import measure
 from shards.stats_views import as_text, plot
+from tests.clips import face_frames, flat_frames, write_video
 from tests.drawn_set import AUS, write_set
 
 
@@ -97,3 +99,21 @@ def test_a_set_without_labels_has_text_but_nothing_to_plot(tmp_path: Path) -> No
     assert "gave nothing (see failures/): none" in text
     with pytest.raises(ValueError, match="there is nothing to plot"):
         plot(found, tmp_path / "x.png")
+
+
+def test_a_packed_set_shows_its_quality_and_what_it_lost(tmp_path: Path) -> None:
+    source, url = tmp_path / "in", str(tmp_path / "set")
+    write_video(source / "whole.mp4", face_frames(40))
+    write_video(source / "brief.mp4", [*face_frames(7), *flat_frames(6)])
+    pack(PackConfig(str(source), url, "folder", size=48, workers=1, frames_per_sample=16))
+    found = measure(url)
+    assert found.totals.failures == {"too_short": 1}
+    assert found.frames_lost == {"too_short": 7}
+    assert "gave nothing (see failures/): 1 too_short (7 frames)" in as_text(found)
+    medians = {name: spread for name, spread in found.spreads.items() if name.startswith("median ")}
+    assert set(medians) == {"median eye_pixels", "median sharpness", "median yaw_degrees", "median score"}
+    eyes, score = medians["median eye_pixels"], medians["median score"]
+    assert eyes is not None
+    assert score is not None
+    assert 18 < eyes.least <= eyes.most < 26
+    assert 0.8 < score.least <= score.most < 1

@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 from shards.errors import ShardError
 from shards.schema import SampleRow
 from shards.write import Sample, ShardWriter, label_bytes, tar_header
+from tests.drawn_set import draw
+
+PICTURE = draw(person=0, frame=0, size=16)
+"""A sample's first frame is decoded when it is written."""
 
 
 def sample(number: int, frames: list[bytes], labels_TA: np.ndarray | None = None) -> Sample:
@@ -61,6 +65,7 @@ def test_rows_say_where_every_byte_is(
     tmp_path_factory: pytest.TempPathFactory, contents: list[list[bytes]], max_samples: int, max_bytes: int
 ) -> None:
     folder = tmp_path_factory.mktemp("shards")
+    contents = [[PICTURE, *frames] for frames in contents]
     labels = [np.full((len(frames), 3), 1, np.int8) if len(frames) % 2 else None for frames in contents]
     samples = [sample(number, *pair) for number, pair in enumerate(zip(contents, labels, strict=True))]
     rows = write(folder, samples, max_bytes, max_samples)
@@ -82,7 +87,7 @@ def test_rows_say_where_every_byte_is(
 
 
 def test_equal_samples_give_equal_bytes(tmp_path: Path) -> None:
-    samples = [sample(number, [b"frame"] * 3) for number in range(3)]
+    samples = [sample(number, [PICTURE] * 3) for number in range(3)]
     first, second = (write(tmp_path / name, samples)[0].shard for name in "ab")
     assert (tmp_path / "a" / first).read_bytes() == (tmp_path / "b" / second).read_bytes()
 
@@ -90,12 +95,12 @@ def test_equal_samples_give_equal_bytes(tmp_path: Path) -> None:
 def test_webdataset_reads_the_same_samples(tmp_path: Path) -> None:
     labels_TA = np.array([[0, 1], [-1, 1]], np.int8)
     rows = write(
-        tmp_path, [sample(number, [b"one", b"two"], labels_TA) for number in range(5)], max_samples=2
+        tmp_path, [sample(number, [PICTURE, b"two"], labels_TA) for number in range(5)], max_samples=2
     )
     shards = [str(tmp_path / name) for name in sorted({row.shard for row in rows})]
     found = list(wds.WebDataset(shards, shardshuffle=False, empty_check=False))
     assert [one["__key__"] for one in found] == [row.key for row in rows]
-    assert {one["mjpeg"] for one in found} == {b"onetwo"}
+    assert {one["mjpeg"] for one in found} == {PICTURE + b"two"}
     np.testing.assert_array_equal(np.load(io.BytesIO(found[0]["occurrence.npy"])), labels_TA)
 
 

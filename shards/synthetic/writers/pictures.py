@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.layouts.fer2013 import SIDE, grey_png
-from shards.pack.encode import encode
+from shards.pack.faces.encode import encode
 
 EDGE_SHARE = 1 / 8
 """Of a frame's side, cut off at each side of a small grey picture."""

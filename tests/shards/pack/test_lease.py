@@ -105,7 +105,7 @@ def test_who_was_away_for_too_long_stops(any_url: str) -> None:
 def test_packing_holds_the_lease(tmp_path: Path) -> None:
     write_video(tmp_path / "in" / "1.mp4", face_frames(20))
     url = str(tmp_path / "set")
-    config = PackConfig(tmp_path / "in", url, "folder", size=48, workers=1)
+    config = PackConfig(str(tmp_path / "in"), url, "folder", size=48, workers=1)
     with lease(url, quiet), pytest.raises(ShardError, match="is packing to"):
         pack(config)
     seen: list[bool] = []

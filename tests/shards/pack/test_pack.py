@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,11 @@ import webdataset as wds
 from shards import storage
 from shards.errors import ManifestMismatchError, ShardError
 from shards.index import read_index
-from shards.pack import pack as pack_module
+from shards.pack import run
+from shards.pack.origin import Origin
 from shards.pack.pack import PackConfig, Progress, pack
 from shards.pack.pool import Task
+from shards.pack.units import Unit
 from shards.verify import verify
 from tests.clips import face_frames, flat_frames, write_sound, write_video
 
@@ -29,7 +31,7 @@ from shards.pack.pack import PackConfig, pack
 if __name__ == "__main__":
     source, url, spool = sys.argv[1:]
     more = {"size": 48, "workers": 2, "videos_per_unit": 1, "frames_per_sample": 16}
-    config = PackConfig(Path(source), url, "folder", spool=Path(spool), **more)
+    config = PackConfig(source, url, "folder", spool=Path(spool), **more)
     pack(config)
 """
 
@@ -57,7 +59,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def config(videos: Path, tmp_path: Path) -> PackConfig:
     return PackConfig(
-        videos,
+        str(videos),
         str(tmp_path / "set"),
         "folder",
         size=48,
@@ -99,7 +101,7 @@ def test_every_file_is_accounted_for(config: PackConfig, any_url: str) -> None:
     assert manifest.totals.failures == dict(Counter(line["reason"] for line in ledger))
     assert list(config.spool.iterdir()) == []  # type: ignore[union-attr]
     rows = read_index(config.url, manifest)
-    assert {row.identity for row in rows} == {"ann", "bob", "cut.avi"}
+    assert {row.identity for row in rows} == {"ann", "bob", "cut.avi#0"}
     assert all("ann" not in row.key for row in rows)
 
 
@@ -167,19 +169,19 @@ def kill_process(*_: object) -> None:
 
 def with_task(monkeypatch: pytest.MonkeyPatch, video_id: str, change: Callable[[Task], Task]) -> None:
     """Change what a worker is asked to do with one video."""
-    original = pack_module._Run._videos
+    original = run.Packing._videos
 
-    def tasks(self: pack_module._Run, units: object) -> object:
-        for task in original(self, units):  # type: ignore[arg-type]
-            yield change(task) if task.arguments[0].source.video_id == video_id else task
+    def tasks(self: run.Packing, units: Iterable[Unit], origin: Origin) -> Iterator[Task]:
+        for task in original(self, units, origin):
+            yield change(task) if task.job.source.video_id == video_id else task
 
-    monkeypatch.setattr(pack_module._Run, "_videos", tasks)
+    monkeypatch.setattr(run.Packing, "_videos", tasks)
 
 
 def limited(**limits: float) -> Callable[[Task], Task]:
     def change(task: Task) -> Task:
-        job, spool = task.arguments
-        return dataclasses.replace(task, arguments=(dataclasses.replace(job, **limits), spool))
+        config = dataclasses.replace(task.job.config, **limits)
+        return dataclasses.replace(task, job=dataclasses.replace(task.job, config=config))
 
     return change
 
@@ -207,7 +209,7 @@ def test_a_video_that_wants_too_much_memory_costs_one_file(
     write_video(source / "small.mp4", face_frames(20))
     write_video(source / "large.mp4", [np.full((2160, 3840, 3), 90, np.uint8)] * 4)
     with_task(monkeypatch, "large.mp4", limited(memory_bytes=2**24))
-    manifest = pack(dataclasses.replace(config, source=source, workers=1))
+    manifest = pack(dataclasses.replace(config, source=str(source), workers=1))
     assert manifest.totals.failures == {"out_of_memory": 1}
     assert manifest.totals.videos == 1
 
@@ -216,5 +218,5 @@ def test_wrong_requests(config: PackConfig, tmp_path: Path) -> None:
     with pytest.raises(ShardError, match="did you mean 'folder'"):
         pack(dataclasses.replace(config, layout="folders"))
     with pytest.raises(ShardError, match="is not a folder"):
-        pack(dataclasses.replace(config, source=tmp_path / "nothing"))
+        pack(dataclasses.replace(config, source=str(tmp_path / "nothing")))
     assert not Path(config.url).exists()

@@ -24,7 +24,17 @@ def test_a_dead_packer_s_folder_is_removed_and_a_living_one_s_not(tmp_path: Path
 
 def test_pieces_come_back(tmp_path: Path) -> None:
     spool = VideoSpool(tmp_path, "x")
-    columns = ([0.0, 0.5], [0, 1], [0, 2], [2, 3], [None, 0.5], [[1.0]] * 2, None, [[1]] * 2)
+    columns = (
+        [0.0, 0.5],
+        [0, 1],
+        [0, 2],
+        [2, 3],
+        [None, 0.5],
+        [[1.0]] * 2,
+        None,
+        [[1]] * 2,
+        {"sharpness": 0.5},
+    )
     pieces = [Piece(f"k{number}", 0, number, None, *columns) for number in range(3)]
     spool.pieces_path.write_text("".join(map(piece_line, pieces)))
     spool.frames_path.write_bytes(b"abcde")

@@ -6,7 +6,7 @@ import numpy as np
 
 from shards.layouts.ferplus import CHOICES, EXPRESSIONS
 from shards.layouts.registry import get_layout, list_sources
-from shards.pack.frames import decode_image
+from shards.pack.frames.source import decode_image
 from shards.synthetic.generate import GenerateConfig, generate, plan_videos
 from shards.synthetic.writers.ferplus import rows_of
 

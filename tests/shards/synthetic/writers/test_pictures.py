@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shards.pack.frames import decode_image
+from shards.pack.frames.source import decode_image
 from shards.synthetic.writers.pictures import write_picture, write_pictures
 
 FRAMES = [np.full((16, 16, 3), 40 * number, np.uint8) for number in range(1, 5)]

@@ -15,13 +15,13 @@ from shards.layouts.layout import Source
 from shards.layouts.registry import LAYOUTS, get_layout, list_sources
 from shards.pack.pack import PackConfig, pack
 from shards.pack.spool import VideoSpool, video_hash
-from shards.pack.video import VideoJob as PackJob
 from shards.pack.video import pack_video
 from shards.synthetic.action_units import ACTION_UNITS
 from shards.synthetic.generate import GenerateConfig, generate, performance_of, plan_videos
 from shards.synthetic.writers.registry import WRITERS
 from shards.synthetic.writers.writer import VideoJob
 from shards.verify import verify
+from tests.video_jobs import video_job
 
 PRESENT_FROM = {
     **{"disfa": 2, "bp4d": 1, "bp4d_plus": 1, "gft": 1, "aff_wild2": 1},
@@ -107,7 +107,7 @@ def test_labels_are_read_as_they_were_drawn(made: Path, layout: str) -> None:
 def test_packed_labels_are_those_that_were_drawn(made: Path, layout: str, tmp_path: Path) -> None:
     found_frames = 0
     for job, source in list(pairs(made / layout, layout))[:3]:
-        result = pack_video(PackJob(source, layout, 64, 64, 5), tmp_path)
+        result = pack_video(video_job(source, 64, 64, namespace=layout), tmp_path)
         assert result.failures == []
         assert result.frames_read == job.num_frames - len(job.without)
         labels = source.load_labels()
@@ -134,7 +134,7 @@ def test_stills_pack_with_their_expression(layout: str, tmp_path: Path) -> None:
     generate(GenerateConfig(tmp_path / "in", layout, 12, 1.0, 3, size=96, workers=1))
     sources = list_sources(get_layout(layout), tmp_path / "in").sources
     url = str(tmp_path / "set")
-    manifest = pack(PackConfig(tmp_path / "in", url, layout, size=48, workers=1))
+    manifest = pack(PackConfig(str(tmp_path / "in"), url, layout, size=48, workers=1))
     found = {}
     for entry in manifest.shards:
         with tarfile.open(Path(url) / entry.name) as shard:
@@ -154,7 +154,7 @@ def test_a_whole_set_of_pictures_packs_to_equal_bytes_with_its_labels(made: Path
     sets = []
     for name, workers in (("one", 1), ("two", 2)):
         settings = {"size": 48, "workers": workers, "frames_per_sample": 16}
-        config = PackConfig(made / "bp4d", str(tmp_path / name), "bp4d", **settings)  # type: ignore[arg-type]
+        config = PackConfig(str(made / "bp4d"), str(tmp_path / name), "bp4d", **settings)  # type: ignore[arg-type]
         manifest = pack(config)
         sets.append({path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.*")})
     assert sets[0] == sets[1]
