@@ -4,9 +4,9 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -123,6 +123,26 @@ def summary_of(table: Any, source: str) -> UnitSummary:
     content = json.loads(note)
     shards = [FileEntry(**entry) for entry in content["shards"]]
     return UnitSummary(shards, FileEntry(**content["failures"]), content["cpu"])
+
+
+class Span(NamedTuple):
+    """What counting a set needs of a row."""
+
+    identity: str
+    video: str
+    track: int
+    num_frames: int
+    first_seconds: float
+    last_seconds: float
+
+
+def to_spans(table: Any) -> Iterator[Span]:
+    """A table's rows without their lists: a long video's would take a hundred times the memory."""
+    times = table["time_seconds"].combine_chunks().flatten().to_numpy()
+    num_frames = table["num_frames"].to_numpy()
+    ends = np.cumsum(num_frames)
+    columns = [table[name].to_pylist() for name in ("identity", "video", "track", "num_frames")]
+    yield from map(Span, *columns, times[ends - num_frames].tolist(), times[ends - 1].tolist())
 
 
 def to_rows(table: Any) -> list[SampleRow]:

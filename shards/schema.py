@@ -117,6 +117,14 @@ class SampleRow:
                     f"wanted one for each of its {self.num_frames} frames; pack the set again"
                 )
 
+    @property
+    def first_seconds(self) -> float:
+        return self.time_seconds[0]
+
+    @property
+    def last_seconds(self) -> float:
+        return self.time_seconds[-1]
+
     def member(self, name: str) -> Member:
         """The member `<key>.<name>`."""
         for member in self.members:

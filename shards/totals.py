@@ -1,11 +1,34 @@
 """What a set holds, counted from its rows: used by the packer that writes it and the check that reads it."""
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
-from shards.schema import SampleRow, Totals
+from shards.schema import Totals
 
 
-def count_totals(rows: Iterable[SampleRow], failures: Mapping[str, int]) -> Totals:
+class Counted(Protocol):
+    """What a row tells of itself."""
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def video(self) -> str: ...
+
+    @property
+    def track(self) -> int: ...
+
+    @property
+    def num_frames(self) -> int: ...
+
+    @property
+    def first_seconds(self) -> float: ...
+
+    @property
+    def last_seconds(self) -> float: ...
+
+
+def count_totals(rows: Iterable[Counted], failures: Mapping[str, int]) -> Totals:
     """Totals over all rows; `seconds` is from the first to the last frame of each track, summed."""
     samples = frames = 0
     identities: set[str] = set()
@@ -15,8 +38,8 @@ def count_totals(rows: Iterable[SampleRow], failures: Mapping[str, int]) -> Tota
         frames += row.num_frames
         identities.add(row.identity)
         track = (row.video, row.track)
-        first, last = spans.get(track, (row.time_seconds[0], row.time_seconds[-1]))
-        spans[track] = (min(first, row.time_seconds[0]), max(last, row.time_seconds[-1]))
+        first, last = spans.get(track, (row.first_seconds, row.last_seconds))
+        spans[track] = (min(first, row.first_seconds), max(last, row.last_seconds))
     return Totals(
         samples=samples,
         frames=frames,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shards import storage
-from shards.index import from_parquet, summary_of, to_rows
+from shards.index import Span, from_parquet, summary_of, to_spans
 from shards.layouts.layout import Layout
 from shards.layouts.registry import get_layout, list_sources
 from shards.pack.duplicates import without_copies
@@ -29,7 +29,7 @@ from shards.pack.progress import Progress as Progress
 from shards.pack.progress import Tell
 from shards.pack.run import Packing, SetWork
 from shards.pack.units import Unit, assign
-from shards.schema import MANIFEST_NAME, CropRecipe, FileEntry, Manifest, SampleRow, index_name
+from shards.schema import MANIFEST_NAME, CropRecipe, FileEntry, Manifest, index_name
 from shards.totals import count_totals
 
 
@@ -128,7 +128,7 @@ class _Committed:
         self.failures: Counter[str] = Counter()
         self.cpus: set[str] = set()
 
-    def rows(self) -> Iterator[SampleRow]:
+    def rows(self) -> Iterator[Span]:
         """All rows; the files are known when these are through."""
         for unit in self.units:
             name = index_name(unit.name)
@@ -143,7 +143,7 @@ class _Committed:
             self.cpus.add(summary.cpu)
             lines = storage.read_bytes(storage.join(self.url, summary.failures.name)).splitlines()
             self.failures.update(json.loads(line)["reason"] for line in lines)
-            yield from to_rows(table)
+            yield from to_spans(table)
 
 
 def _manifest(config: PackConfig, layout: Layout, recipe: CropRecipe, units: list[Unit]) -> Manifest:

@@ -6,7 +6,7 @@ follow common descriptions of prototypes (EMFACS and its kin); chances and rates
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,6 +52,9 @@ EXPRESSION_VARIANTS: Mapping[str, tuple[Variant, ...]] = {
     ),
     "neutral": (Variant(()),),
 }
+CONTEMPT = "contempt"
+ONE_SIDED_FROM = 0.7
+"""Least imbalance of a contemptuous corner of the mouth."""
 STRENGTH_FROM = 1.5
 """Lowest strength of an apex; weaker ones would not have been called by the expression's name."""
 STRAY_CHANCE, STRAY_MOST = 0.05, 1.5
@@ -59,7 +62,21 @@ STRAY_CHANCE, STRAY_MOST = 0.05, 1.5
 
 
 def perform_still(random: np.random.Generator, expression: str) -> Performance:
-    """Draw one frame of a face at the height of `expression`, one of `EXPRESSION_VARIANTS`."""
+    """Draw one frame of a face at the height of `expression`: contempt, or one of `EXPRESSION_VARIANTS`.
+
+    Contempt is AU 14 on one side of an otherwise quiet face, as EMFACS has it.
+    """
+    if expression != CONTEMPT:
+        return _perform_variant(random, expression)
+    quiet = _perform_variant(random, "neutral")
+    intensity_TA, imbalance_TA = quiet.intensity_TA.copy(), quiet.imbalance_TA.copy()
+    column = ACTION_UNITS.index(14)
+    intensity_TA[0, column] = random.uniform(STRENGTH_FROM, MAX_INTENSITY)
+    imbalance_TA[0, column] = random.choice([-1, 1]) * random.uniform(ONE_SIDED_FROM, 1)
+    return replace(quiet, intensity_TA=intensity_TA, imbalance_TA=imbalance_TA)
+
+
+def _perform_variant(random: np.random.Generator, expression: str) -> Performance:
     variants = EXPRESSION_VARIANTS[expression]
     variant = variants[int(random.integers(len(variants)))]
     strength = random.uniform(STRENGTH_FROM, MAX_INTENSITY)

@@ -15,8 +15,9 @@ import numpy as np
 
 from shards.layouts.affectnet import COLUMNS, EXPRESSIONS, LISTS_OF, WITHOUT_EXPRESSION
 from shards.synthetic.action_units import Performance
+from shards.synthetic.expressions import perform_still
 from shards.synthetic.person import stable_seed
-from shards.synthetic.writers.stills import draw_classes, perform_expression
+from shards.synthetic.writers.stills import draw_classes
 from shards.synthetic.writers.writer import VideoJob, write_lines
 
 if TYPE_CHECKING:
@@ -76,12 +77,12 @@ class AffectnetWriter:
 
     def perform(self, job: VideoJob, random: np.random.Generator) -> Performance:
         if job.shows in EXPRESSIONS.values():
-            return perform_expression(random, job.shows)
-        quiet = perform_expression(random, "neutral")
+            return perform_still(random, job.shows)
+        quiet = perform_still(random, "neutral")
         if job.shows == str(UNCERTAIN):
             return quiet
         one, other = random.choice(list(EXPRESSIONS.values()), 2, replace=False)
-        first, second = perform_expression(random, one), perform_expression(random, other)
+        first, second = perform_still(random, one), perform_still(random, other)
         return replace(quiet, intensity_TA=np.float32(0.5) * (first.intensity_TA + second.intensity_TA))
 
     def write_set_labels(self, config: "GenerateConfig") -> None:

@@ -21,8 +21,9 @@ from shards.layouts.ferplus import (
     UNKNOWN,
 )
 from shards.synthetic.action_units import Performance
+from shards.synthetic.expressions import perform_still
 from shards.synthetic.person import stable_seed
-from shards.synthetic.writers.stills import draw_classes, perform_expression
+from shards.synthetic.writers.stills import draw_classes
 from shards.synthetic.writers.writer import VideoJob, write_lines
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class FerplusWriter:
             yield VideoJob(config, identity, 0, 1, config.out / FOLDER_OF[row.part] / row.name, row.shows)
 
     def perform(self, job: VideoJob, random: np.random.Generator) -> Performance:
-        return perform_expression(random, job.shows)
+        return perform_still(random, job.shows)
 
     def write_set_labels(self, config: "GenerateConfig") -> None:
         """The list of all votes."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from shards.layouts.rafdb import EXPRESSIONS, LIST_NAME
 from shards.synthetic.action_units import Performance
-from shards.synthetic.writers.stills import draw_classes, perform_expression
+from shards.synthetic.expressions import perform_still
+from shards.synthetic.writers.stills import draw_classes
 from shards.synthetic.writers.writer import VideoJob, write_lines
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class RafdbWriter:
             yield VideoJob(config, identity, 0, 1, picture, EXPRESSIONS[number])
 
     def perform(self, job: VideoJob, random: np.random.Generator) -> Performance:
-        return perform_expression(random, job.shows)
+        return perform_still(random, job.shows)
 
     def write_set_labels(self, config: "GenerateConfig") -> None:
         """The list of all pictures."""

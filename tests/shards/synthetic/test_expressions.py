@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from shards.layouts.rafdb import EXPRESSIONS
+from shards.layouts import affectnet, ferplus, rafdb
 from shards.synthetic.action_units import ACTION_UNITS, MAX_INTENSITY
 from shards.synthetic.expressions import EXPRESSION_VARIANTS, perform_still
+
+FOURTEEN = ACTION_UNITS.index(14)
 
 
 def stills(expression: str, count: int = 300) -> np.ndarray:
@@ -14,7 +16,7 @@ def stills(expression: str, count: int = 300) -> np.ndarray:
 
 
 def test_every_class_has_its_variants() -> None:
-    assert set(EXPRESSION_VARIANTS) == set(EXPRESSIONS.values())
+    assert set(EXPRESSION_VARIANTS) == set(rafdb.EXPRESSIONS.values())
 
 
 @pytest.mark.parametrize("expression", EXPRESSION_VARIANTS)
@@ -46,3 +48,23 @@ def test_happiness_smiles() -> None:
     smile = stills("happiness")[:, ACTION_UNITS.index(12)]
     assert smile.min() >= 1
     assert smile.std() > 0.7
+
+
+@pytest.mark.parametrize(
+    "expression",
+    sorted({*rafdb.EXPRESSIONS.values(), *ferplus.EXPRESSIONS, *affectnet.EXPRESSIONS.values()}),
+)
+def test_every_expression_of_every_set_can_be_performed(expression: str) -> None:
+    performance = perform_still(np.random.default_rng(0), expression)
+    assert performance.intensity_TA.shape == (1, len(ACTION_UNITS))
+    assert performance.intensity_TA.dtype == np.float32
+
+
+def test_contempt_is_one_sided() -> None:
+    performances = [perform_still(np.random.default_rng(seed), "contempt") for seed in range(60)]
+    intensity = np.array([performance.intensity_TA[0] for performance in performances])
+    imbalance = np.array([performance.imbalance_TA[0, FOURTEEN] for performance in performances])
+    assert intensity[:, FOURTEEN].min() >= 1
+    assert (np.delete(intensity, FOURTEEN, axis=1) >= 1).mean() < 0.05
+    assert np.abs(imbalance).min() >= 0.69
+    assert {-1, 1} == set(np.sign(imbalance).tolist())
