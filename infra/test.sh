@@ -24,4 +24,4 @@ fi
 ruff check .
 ruff format --check .
 mypy
-exec pytest -m "$marks" "${record[@]}" "$@"
+exec pytest -n 2 --dist loadgroup -m "$marks" "${record[@]}" "$@"
