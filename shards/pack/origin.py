@@ -10,8 +10,10 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +25,8 @@ from shards.schema import digest_of
 
 SAMPLED_BYTES = 64 * 1024
 """Read from both ends of a file to know it again; its size is compared as well."""
+FILES_AT_ONCE = 16
+"""Label files that are copied from a store beside one another."""
 
 
 class Origin(Protocol):
@@ -172,8 +176,9 @@ def open_origin(place: str, room: Path | None = None) -> Iterator[Origin]:
     with _kept(root):
         origin = StoreOrigin(place, root, files)
         try:
-            for name in files:
-                _place_name(origin, name)
+            with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+                for _ in pool.map(partial(_place_name, origin), files):
+                    pass  # an error comes out here
             yield origin
         finally:
             shutil.rmtree(root.parent)

@@ -6,31 +6,25 @@ its own videos only, so that any number of processes gives the same bytes and a 
 units that have no index. The manifest comes last.
 """
 
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shards import storage
-from shards.index import Span, from_parquet, summary_of, to_spans
 from shards.layouts.layout import Layout
 from shards.layouts.registry import get_layout, list_sources
 from shards.pack.duplicates import without_copies
 from shards.pack.faces.detect import Detector
 from shards.pack.faces.plugins import get_detector
 from shards.pack.job import PackConfig as PackConfig
-from shards.pack.job import claim, describe, recipe_of, versions
+from shards.pack.job import claim, describe, recipe_of
 from shards.pack.lease import lease
+from shards.pack.manifest import make_manifest
 from shards.pack.origin import Origin, open_origin
 from shards.pack.pool import local_pool
 from shards.pack.progress import Progress as Progress
 from shards.pack.progress import Tell
 from shards.pack.run import Packing, SetWork
 from shards.pack.units import Unit, assign
-from shards.schema import MANIFEST_NAME, CropRecipe, FileEntry, Manifest, index_name
-from shards.totals import count_totals
+from shards.schema import MANIFEST_NAME, CropRecipe, Manifest, index_name
 
 
 class Workplace(Protocol):
@@ -100,7 +94,7 @@ def pack(config: PackConfig, progress: Tell | None = None, workplace: Workplace 
             note(f"goes on with {len(missing)} of {len(units)} units" if done else "")
             work = SetWork(config, _facts(layout, recipe), held)
             workplace.pack_units(work, missing, origin, report, tell)
-            manifest = _manifest(config, layout, recipe, units)
+            manifest = make_manifest(config, layout, recipe, units)
             held.check()
             storage.write_bytes(target, manifest.to_json().encode())
     return manifest
@@ -112,54 +106,3 @@ def _facts(layout: Layout, recipe: CropRecipe) -> dict[str, Any]:
         "occurrence_aus": layout.occurrence_aus,
         "intensity_aus": layout.intensity_aus,
     }
-
-
-@dataclass
-class _Committed:
-    """What the committed units say of themselves; their rows are seen one unit at a time."""
-
-    url: str
-    units: list[Unit]
-
-    def __post_init__(self) -> None:
-        self.shards: list[FileEntry] = []
-        self.indexes: list[FileEntry] = []
-        self.ledgers: list[FileEntry] = []
-        self.failures: Counter[str] = Counter()
-        self.cpus: set[str] = set()
-
-    def rows(self) -> Iterator[Span]:
-        """All rows; the files are known when these are through."""
-        for unit in self.units:
-            name = index_name(unit.name)
-            content = storage.read_bytes(storage.join(self.url, name))
-            table = from_parquet(content, name)
-            summary = summary_of(table, name)
-            self.indexes.append(
-                FileEntry(name, table.num_rows, len(content), hashlib.sha256(content).hexdigest())
-            )
-            self.shards += summary.shards
-            self.ledgers.append(summary.failures)
-            self.cpus.add(summary.cpu)
-            lines = storage.read_bytes(storage.join(self.url, summary.failures.name)).splitlines()
-            self.failures.update(json.loads(line)["reason"] for line in lines)
-            yield from to_spans(table)
-
-
-def _manifest(config: PackConfig, layout: Layout, recipe: CropRecipe, units: list[Unit]) -> Manifest:
-    """Read every committed index once more, and count what is there."""
-    committed = _Committed(config.url, units)
-    totals = count_totals(committed.rows(), committed.failures)
-    return Manifest(
-        namespace=config.set_namespace,
-        layout=layout.name,
-        recipe=recipe,
-        versions=versions(),
-        cpus=sorted(committed.cpus),
-        occurrence_aus=layout.occurrence_aus,
-        intensity_aus=layout.intensity_aus,
-        totals=totals,
-        shards=committed.shards,
-        indexes=committed.indexes,
-        failures=committed.ledgers,
-    )
