@@ -110,7 +110,8 @@ class FrameEncoder(nn.Module):
         self.token_dim = int(sizes[-1] if sizes else backbone_config.hidden_size)
         patch = getattr(backbone_config, "patch_size", 1)
         self._most_places = (config.image_size // patch) ** 2
-        self.dim = self.token_dim * (self._count_places() if config.pool == "grid" else 1)
+        self.num_places = self._count_places()
+        self.dim = self.token_dim * (self.num_places if config.pool == "grid" else 1)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -42,3 +42,19 @@ def test_values_lie_in_their_units(encoder):
     assert (value_BTA[..., 0] == 5).all()
     assert (value_BTA[..., 1] == 0).all()
     assert state_BH.shape == (2, 8)
+
+
+def test_a_detector_learns_where_a_unit_shows(tiny_encoder):
+    """Two images that differ in the order of their places alone: a mean over them could not tell."""
+    torch.manual_seed(0)
+    model = AuDetector(FrameEncoder(tiny_encoder), 1, 8)
+    tokens_NSD = torch.rand(1, model.encoder.num_places, model.encoder.token_dim)
+    both_NSD = torch.cat([tokens_NSD, tokens_NSD.flip(1)])
+    seen_NSAV = model.per_au(model.shared(both_NSD).squeeze(2))
+    alike, apart = (
+        torch.einsum("nsav,asv->nav", seen_NSAV, places)
+        for places in (model.place_ASV, torch.rand_like(model.place_ASV))
+    )
+    torch.testing.assert_close(alike[0], alike[1])
+    assert (apart[0] - apart[1]).abs().max() > 0.1
+    assert model.place_ASV.requires_grad

@@ -25,7 +25,7 @@ def test_contrast_separates_labels(tiny_encoder):
     """Four images, two per label: training brings equal labels together and others apart."""
     torch.manual_seed(0)
     model = AuDetector(FrameEncoder(tiny_encoder), 1, 8)
-    images_BCHW = torch.rand(4, 3, 16, 16)
+    images_BCHW = torch.rand(4, 3, tiny_encoder.image_size, tiny_encoder.image_size)
     label_BA = torch.tensor([[1], [1], [0], [0]])
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(20):
