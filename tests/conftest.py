@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption("--record")
     is_worker = hasattr(config, "workerinput")
     if folder is not None and not is_worker:
-        config.pluginmanager.register(FullRun(folder))
+        config.pluginmanager.register(FullRun(folder, [str(word) for word in config.invocation_params.args]))
 
 
 @pytest.hookimpl(tryfirst=True)

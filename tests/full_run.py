@@ -1,6 +1,8 @@
 """The dated record of `infra/test.sh --full`."""
 
+import shlex
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ from tests.benchmarks.record import facts, markdown
 class FullRun:
     """A pytest plugin that writes every long test with its time, and the counts of all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, words: Sequence[str]) -> None:
+        """`words` are what pytest was called with."""
         self._folder = folder
+        self._command = shlex.join(["pytest", *words])
         self._outcomes: Counter[str] = Counter()
         self._long: list[tuple[str, str, str]] = []
 
@@ -23,7 +27,7 @@ class FullRun:
                 self._long.append((report.nodeid, report.outcome, f"{report.duration:.0f} s"))
 
     def pytest_sessionfinish(self) -> None:
-        about = facts("bash infra/test.sh --full")
+        about = facts(self._command)
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self._outcomes.items()))
         text = "\n".join(
             [
