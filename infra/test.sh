@@ -24,4 +24,5 @@ fi
 ruff check .
 ruff format --check .
 mypy
-exec pytest -n 2 --dist loadgroup -m "$marks" "${record[@]}" "$@"
+# Two processes; a file stays whole, so that its fixtures are made once, and the long ones come first.
+exec pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$marks" "${record[@]}" "$@"

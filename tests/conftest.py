@@ -9,9 +9,6 @@ import pytest
 from infra.services import ObjectStore, TrackingServer
 from tests.full_run import FullRun
 
-LARGE = ("benchmarks", "chaos", "e2e", "infra", "ray_jobs")
-"""Folders whose tests start clusters, servers or the whole flow."""
-
 
 @pytest.fixture(scope="session")
 def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
@@ -58,12 +55,3 @@ def pytest_configure(config: pytest.Config) -> None:
     is_worker = hasattr(config, "workerinput")
     if folder is not None and not is_worker:
         config.pluginmanager.register(FullRun(folder, [str(word) for word in config.invocation_params.args]))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two processes, one runs all that takes gigabytes, and a file's fixtures are made in one of them."""
-    for item in items:
-        file = item.path.relative_to(item.config.rootpath / "tests")
-        group = "large" if file.parts[0] in LARGE else str(file)
-        item.add_marker(pytest.mark.xdist_group(group))
