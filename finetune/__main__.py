@@ -4,9 +4,8 @@ import logging
 import sys
 import time
 
-from pretrain.config import ConfigError, dump, load, parse
+from pretrain.config import dump, load, parse, run_command
 from pretrain.tracking import SpoolTracker
-from shards.errors import ShardError
 
 USAGE = """
 python -m finetune FILE.yaml data.url=URL out=FOLDER [init=ENCODER] [key=value ...] [--print]
@@ -55,8 +54,4 @@ class _Shown:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
-    try:
-        main(sys.argv[1:])
-    except (ConfigError, ShardError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+    run_command(main)

@@ -9,8 +9,7 @@ from pathlib import Path
 from finetune.artifact import SavedModel, load_model
 from finetune.faces import FramesSeen
 from finetune.served import empty_table, find_model, predict_pieces
-from pretrain.config import ConfigError
-from shards.errors import ShardError
+from pretrain.config import ConfigError, run_command
 
 REGISTRY_SCHEMES = ("models:/", "runs:/")
 
@@ -89,8 +88,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (ConfigError, ShardError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+    run_command(main)

@@ -14,7 +14,7 @@ import numpy as np
 
 from finetune.artifact import FACTS_NAME, output_units
 from finetune.results import RESULT_NAME
-from pretrain.config import ConfigError
+from pretrain.config import ConfigError, run_command
 from shards.pack.faces.encode import encode
 
 REQUIREMENTS = (
@@ -188,8 +188,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+    run_command(main)

@@ -13,9 +13,8 @@ from finetune.page import html_page
 from finetune.results import RESULT_NAME
 from finetune.scored import difference
 from finetune.sections import Sources, make_sections
-from pretrain.config import ConfigError
+from pretrain.config import ConfigError, run_command
 from pretrain.metrics.people import Interval
-from shards.errors import ShardError
 
 GENERATED_CAPTION = (
     "These faces are generated. The numbers prove the pipeline and compare methods; they say nothing about "
@@ -223,8 +222,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (ConfigError, ShardError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+    run_command(main)

@@ -5,7 +5,7 @@ differs from the defaults. OmegaConf is touched in this file and nowhere else.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -15,8 +15,20 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from shards.errors import ShardError
+
 T = TypeVar("T")
-__all__ = ["MISSING", "ConfigError", "Request", "dump", "from_dict", "load", "parse", "to_dict"]
+__all__ = [
+    "MISSING",
+    "ConfigError",
+    "Request",
+    "dump",
+    "from_dict",
+    "load",
+    "parse",
+    "run_command",
+    "to_dict",
+]
 
 
 class ConfigError(Exception):
@@ -54,6 +66,15 @@ def parse(arguments: Sequence[str], usage: str) -> Request:
         else:
             raise ConfigError(f"{word!r} is neither a .yaml file, a key=value nor --print\n\n{usage.strip()}")
     return Request(tuple(files), tuple(overrides), "--print" in arguments)
+
+
+def run_command(main: Callable[[list[str]], None]) -> None:
+    """A module's `main` on the command line's words; what the user can correct ends with exit status 2."""
+    try:
+        main(sys.argv[1:])
+    except (ConfigError, ShardError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from error
 
 
 def load(schema: type[T], request: Request) -> T:

@@ -2,11 +2,10 @@
 
 import sys
 
-from pretrain.config import ConfigError, dump, load, parse, to_dict
+from pretrain.config import dump, load, parse, run_command, to_dict
 from ray_jobs.cluster import run_task
 from ray_jobs.finetune_worker import FinetuneJob, is_finished, worker
 from ray_jobs.runs import open_run, terminal_status
-from shards.errors import ShardError
 from shards.tracks import load_tracks
 
 USAGE = """
@@ -34,8 +33,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (ConfigError, ShardError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+    run_command(main)

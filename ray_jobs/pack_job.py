@@ -2,10 +2,9 @@
 
 import sys
 
-from pretrain.config import ConfigError, dump, load, parse
+from pretrain.config import dump, load, parse, run_command
 from ray_jobs.pack_cluster import ClusterPackers, PackJob
 from ray_jobs.pack_report import Report
-from shards.errors import ShardError
 from shards.pack.pack import pack
 
 USAGE = """
@@ -33,8 +32,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (ConfigError, ShardError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+    run_command(main)

@@ -14,7 +14,8 @@ class Report:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._began = self._told = time.monotonic()
-        self._first: Progress | None = None
+        self._bytes_before: int | None = None
+        self._ended = False
         self._videos = Gauge("facscale_pack_videos", "videos of the set", tag_keys=("state",))
         self._bytes = Gauge("facscale_pack_source_bytes", "bytes of the videos", tag_keys=("state",))
         self._frames = Gauge("facscale_pack_frames", "frames decoded by this run")
@@ -23,18 +24,17 @@ class Report:
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
-        if self._first is None:
-            self._first = Progress(0, bytes_done=progress.bytes_done)
-            self._began = now
+        if self._bytes_before is None:
+            self._bytes_before, self._began = progress.bytes_done, now
         if progress.note:
             sys.stdout.write(f"pack: {progress.note}\n")
             progress.note = ""
         elapsed = now - self._began
-        left = _seconds_left(progress, progress.bytes_done - self._first.bytes_done, elapsed)
+        left = _seconds_left(progress, progress.bytes_done - self._bytes_before, elapsed)
         self._measure(progress, left)
-        ended = progress.videos_done == progress.videos
-        if now - self._told >= self._seconds or ended:
-            self._told = now
+        ends = progress.videos_done == progress.videos and not self._ended
+        if now - self._told >= self._seconds or ends:
+            self._told, self._ended = now, ends or self._ended
             sys.stdout.write(f"pack: {line(progress, elapsed, left)}\n")
             sys.stdout.flush()
 

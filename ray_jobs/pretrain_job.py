@@ -2,12 +2,11 @@
 
 import sys
 
-from pretrain.config import ConfigError, dump, load, parse, to_dict
+from pretrain.config import dump, load, parse, run_command, to_dict
 from pretrain.train import check
 from ray_jobs.cluster import run_workers
 from ray_jobs.pretrain_worker import PretrainJob, worker
 from ray_jobs.runs import open_run, terminal_status
-from shards.errors import ShardError
 
 USAGE = """
 ray job submit --working-dir . --runtime-env infra/runtime_env.yaml -- \\
@@ -31,8 +30,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (ConfigError, ShardError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+    run_command(main)

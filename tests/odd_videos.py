@@ -9,6 +9,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.pack.frames.decode import DecodedFrame, VideoError, read_frames
+
+Told = list[tuple[str, str, str]]
 LOSSLESS_X264 = {"crf": "1", "preset": "ultrafast", "threads": "1"}
 
 
@@ -59,6 +62,18 @@ def encode(path: Path, frames_THWC: Iterable[NDArray[np.uint8]], form: Form) -> 
             container.mux(stream.encode(_picture(frame_HWC, form, number)))
         container.mux(stream.encode())
     return path
+
+
+def read(path: Path) -> tuple[list[DecodedFrame], Told]:
+    """All frames as packing reads them, and its complaints; what ends the file is told last."""
+    told: Told = []
+    frames: list[DecodedFrame] = []
+    try:
+        for frame in read_frames(path, 88, lambda *words: told.append(words)):
+            frames.append(frame)
+    except VideoError as error:
+        told.append((error.stage, error.reason, error.detail))
+    return frames, told
 
 
 def _picture(frame_HWC: NDArray[np.uint8], form: Form, number: int) -> av.VideoFrame:

@@ -6,6 +6,7 @@ Axes: N frames, C channels, H W pixels, S spatial tokens, D features.
 import difflib
 import json
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -110,7 +111,6 @@ class FrameEncoder(nn.Module):
         self.token_dim = int(sizes[-1] if sizes else backbone_config.hidden_size)
         patch = getattr(backbone_config, "patch_size", 1)
         self._most_places = (config.image_size // patch) ** 2
-        self.num_places = self._count_places()
         self.dim = self.token_dim * (self.num_places if config.pool == "grid" else 1)
 
     @property
@@ -137,8 +137,9 @@ class FrameEncoder(nn.Module):
             pooled_ND = tokens_NSD.mean(dim=1) if pooled is None else pooled.flatten(1).to(last.dtype)
         return FrameFeatures(pooled_ND, tokens_NSD)
 
-    def _count_places(self) -> int:
-        """Places of the last map, which only the backbone itself knows."""
+    @cached_property
+    def num_places(self) -> int:
+        """S: places of the last map, which only the backbone itself knows."""
         size = self.config.image_size
         training = self.backbone.training
         with torch.no_grad():

@@ -88,10 +88,10 @@ class LocalOrigin:
 
     @contextmanager
     def fetched(self, source: Source, room: Path) -> Iterator[Source]:
-        if not source.path.exists():
+        if not self.root.exists():
             raise ShardError(
-                f"{source.path} is gone, or this machine does not see it; the machines of a cluster need a "
-                "shared folder, or the data set in S3 (s3://BUCKET/PATH)"
+                f"this machine does not see {self.root}; the machines of a cluster need a shared folder, or "
+                "the data set in S3 (s3://BUCKET/PATH)"
             )
         yield source
 

@@ -12,7 +12,7 @@ from shards.pack.faces.detector_server import DetectorAddress
 from shards.pack.job import PackConfig, recipe_of, versions
 from shards.pack.lease import Lease
 from shards.pack.limits import took_note
-from shards.pack.origin import Origin, source_bytes
+from shards.pack.origin import Origin
 from shards.pack.pool import Crash, Task, TaskPool
 from shards.pack.progress import Progress, Tell
 from shards.pack.spool import VideoSpool
@@ -108,7 +108,7 @@ class Packing:
                     source,
                     self._work.config,
                     origin.part([source]),
-                    source_bytes(source, origin),
+                    unit.bytes_of[source.video_id],
                     self._work.detector_server,
                 )
                 yield Task(pack_video, job)
@@ -140,17 +140,8 @@ class Packing:
     def _finish(self, begun: _Begun) -> None:
         """All videos of the unit are spooled: it can be written."""
         self._work.held.check()
-        config = self._work.config
-        job = UnitJob(
-            unit=begun.unit.name,
-            url=config.url,
-            namespace=config.set_namespace,
-            sources=begun.unit.sources,
-            failures=begun.failures,
-            max_shard_bytes=config.max_shard_bytes,
-            max_shard_samples=config.max_shard_samples,
-            facts=self._work.facts,
-        )
+        work, unit = self._work, begun.unit
+        job = UnitJob(unit.name, work.config, unit.sources, begun.failures, work.facts)
         self._ready.append(Task(write_unit, job))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from shards import storage
 from shards.index import IndexRows, UnitSummary
 from shards.layouts.layout import Source
-from shards.pack.job import cpu_features
+from shards.pack.job import PackConfig, cpu_features
 from shards.pack.people import bystanders, person_of
 from shards.pack.spool import Piece, VideoSpool, room_in, video_hash
 from shards.schema import (
@@ -29,12 +29,9 @@ class UnitJob:
     """All that a worker needs to write one unit whose videos are spooled."""
 
     unit: str
-    url: str
-    namespace: str
+    config: PackConfig
     sources: list[Source]
     failures: list[Failure]
-    max_shard_bytes: int
-    max_shard_samples: int
     facts: dict[str, Any]
     """Of the set, for every sample's json: recipe digest and AU names."""
 
@@ -54,11 +51,12 @@ def write_unit(job: UnitJob, folder: Path) -> int:
     Samples stand in the order of a hash of their keys, which mixes people in every shard and depends on
     nothing but the keys.
     """
+    config = job.config
     videos: dict[str, _Video] = {}
     failures = list(job.failures)
     order: list[tuple[bytes, str, int]] = []
     for source in job.sources:
-        spool = VideoSpool(folder, video_hash(job.namespace, source.video_id))
+        spool = VideoSpool(folder, video_hash(config.set_namespace, source.video_id))
         video = _Video(source, spool, bystanders(piece for _, piece in spool.lines()))
         videos[source.video_id] = video
         for place, piece in spool.lines():
@@ -66,20 +64,20 @@ def write_unit(job: UnitJob, folder: Path) -> int:
             failures += _unlabelled(video, piece)
 
     def upload(path: Path, entry: FileEntry) -> None:
-        storage.write_file(storage.join(job.url, entry.name), path)
+        storage.write_file(storage.join(config.url, entry.name), path)
         path.unlink()
 
     rows = IndexRows()
     with (
         room_in(folder),
-        ShardWriter(folder, job.unit, job.max_shard_bytes, job.max_shard_samples, upload) as writer,
+        ShardWriter(folder, job.unit, config.max_shard_bytes, config.max_shard_samples, upload) as writer,
     ):
         for _, video_id, place in sorted(order):
             video = videos[video_id]
             rows.add(writer.add(_sample(video, video.spool.piece_at(place), job.facts)))
     ledger = _write_ledger(job, failures)
     content = rows.to_parquet(UnitSummary(writer.shards, ledger, cpu_features()))
-    storage.write_bytes(storage.join(job.url, index_name(job.unit)), content)
+    storage.write_bytes(storage.join(config.url, index_name(job.unit)), content)
     for video in videos.values():
         video.spool.remove()
     return len(rows)
@@ -131,5 +129,5 @@ def _write_ledger(job: UnitJob, found: list[Failure]) -> FileEntry:
     lines = [json.dumps(asdict(failure), sort_keys=True, ensure_ascii=True) + "\n" for failure in failures]
     content = "".join(lines).encode()
     name = failures_name(job.unit)
-    storage.write_bytes(storage.join(job.url, name), content)
+    storage.write_bytes(storage.join(job.config.url, name), content)
     return FileEntry(name, len(lines), len(content), hashlib.sha256(content).hexdigest())

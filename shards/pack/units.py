@@ -14,10 +14,16 @@ class Unit:
     """Videos whose samples stand in shards of their own."""
 
     name: str
-    bytes: int = 0
     sources: list[Source] = field(default_factory=list)
+    bytes_of: dict[str, int] = field(default_factory=dict)
+    """Of each video by its id; counted once, where the whole data set is seen."""
     failures: list[Failure] = field(default_factory=list)
     """Of files that belong to no video."""
+
+    @property
+    def bytes(self) -> int:
+        """Of all its videos."""
+        return sum(self.bytes_of.values())
 
 
 def assign(listing: Listing, origin: Origin, namespace: str, videos_per_unit: int) -> list[Unit]:
@@ -33,11 +39,11 @@ def assign(listing: Listing, origin: Origin, namespace: str, videos_per_unit: in
         for place, source in enumerate(listing.sources)
     ]
     for negative, _, place in sorted(weighed):
-        _, number = lightest[0]
-        unit = units[number]
-        unit.sources.append(listing.sources[place])
-        unit.bytes -= negative
-        heapq.heapreplace(lightest, (unit.bytes, number))
+        before, number = lightest[0]
+        source = listing.sources[place]
+        units[number].sources.append(source)
+        units[number].bytes_of[source.video_id] = -negative
+        heapq.heapreplace(lightest, (before - negative, number))
     for failure in listing.failures:
         units[int(video_hash(namespace, failure.source), 16) % len(units)].failures.append(failure)
     for unit in units:

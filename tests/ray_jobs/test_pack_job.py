@@ -190,4 +190,4 @@ def test_the_line_of_progress() -> None:
 )
 def test_bad_settings(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=name):
-        PackClusterConfig(**{name: value})  # type: ignore[arg-type]
+        PackClusterConfig(**{name: value})

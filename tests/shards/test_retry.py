@@ -20,7 +20,7 @@ def failing(times: int) -> tuple[list[int], object]:
 def test_tries_until_it_works() -> None:
     calls, operation = failing(3)
     waits: list[float] = []
-    assert retry(operation, lambda _: True, RetryPolicy(), waits.append) == "done"  # type: ignore[arg-type]
+    assert retry(operation, lambda _: True, RetryPolicy(), waits.append) == "done"
     assert calls == [0, 1, 2, 3]
     assert len(waits) == 3
 
@@ -28,14 +28,14 @@ def test_tries_until_it_works() -> None:
 def test_other_errors_come_at_once() -> None:
     calls, operation = failing(1)
     with pytest.raises(TimeoutError, match="try 1"):
-        retry(operation, lambda _: False, RetryPolicy())  # type: ignore[arg-type]
+        retry(operation, lambda _: False, RetryPolicy())
     assert calls == [0]
 
 
 def test_deadline_gives_the_last_error() -> None:
     _, operation = failing(10**9)
     with pytest.raises(TimeoutError, match=r"try \d+"):
-        retry(operation, lambda _: True, RetryPolicy(0.2, 0.01, 0.02))  # type: ignore[arg-type]
+        retry(operation, lambda _: True, RetryPolicy(0.2, 0.01, 0.02))
 
 
 @given(failures=st.integers(1, 10_000), draw=st.floats(0, 1, exclude_max=True))

@@ -27,7 +27,7 @@ def merge(rows_R15: Rows) -> Rows:
     rest = rows_R15[np.lexsort((rows_R15[:, 1], rows_R15[:, 0], -rows_R15[:, SCORE]))]
     merged = []
     while len(rest):
-        overlap_R = _overlap(rest[0, BOX], rest[:, BOX])
+        overlap_R = overlap(rest[0, BOX], rest[:, BOX])
         same = rest[overlap_R >= SAME_FACE]
         face = rest[0].copy()
         face[LANDMARKS] = np.average(same[:, LANDMARKS], axis=0, weights=same[:, SCORE])
@@ -36,7 +36,7 @@ def merge(rows_R15: Rows) -> Rows:
     return np.array(merged).reshape(-1, rows_R15.shape[1])
 
 
-def _overlap(box_4: Rows, boxes_R4: Rows) -> NDArray[np.float64]:
+def overlap(box_4: Rows, boxes_R4: Rows) -> NDArray[np.float64]:
     """Intersection over union of a box with each of the others."""
     low_R2 = np.maximum(box_4[:2], boxes_R4[:, :2])
     high_R2 = np.minimum(box_4[:2] + box_4[2:], boxes_R4[:, :2] + boxes_R4[:, 2:])

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.pack.faces.candidates import overlap
 from shards.pack.faces.detect import NEW_SCORE, Detector, Face
 from shards.pack.faces.motion import carry
 
@@ -39,17 +40,6 @@ class Sighting:
     landmarks_52: NDArray[np.float64]
     score: float | None
     """The detector's, in frames that it searched."""
-
-
-def overlap(first: Face, second: Face) -> float:
-    """Intersection over union of two boxes."""
-    (x1, y1, w1, h1), (x2, y2, w2, h2) = first.box, second.box
-    width = min(x1 + w1, x2 + w2) - max(x1, x2)
-    height = min(y1 + h1, y2 + h2) - max(y1, y2)
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (w1 * h1 + w2 * h2 - shared)
 
 
 def is_cut(before_HW: NDArray[np.uint8], after_HW: NDArray[np.uint8]) -> bool:
@@ -122,10 +112,11 @@ class Follower(Generic[Item]):
 
     def _match(self, found: list[Face]) -> tuple[dict[int, Face], list[Face]]:
         """The face of each running track, best overlaps first, and the faces that begin a track."""
+        boxes = np.array([face.box for face in found]).reshape(-1, 4)
         pairs = sorted(
-            (-overlap(self._faces[track], face), track, place)
-            for track in self._faces
-            for place, face in enumerate(found)
+            (-shared, track, place)
+            for track, face in self._faces.items()
+            for place, shared in enumerate(overlap(np.array(face.box), boxes))
         )
         matched: dict[int, int] = {}
         for negative, track, place in pairs:

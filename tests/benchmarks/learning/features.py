@@ -41,7 +41,7 @@ def supervised_encoder(config: PretrainConfig, train: LabelledFrames, seed: int)
         images_NCHW, place_N = _images(pixels_FHWC, rng, config)
         loss = F.mse_loss(model["head"](encoder(images_NCHW).pooled_ND), target_FA[place_N])
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), optim.clip_norm)
         optimizer.step()
     return encoder.eval()

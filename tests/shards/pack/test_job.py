@@ -23,7 +23,7 @@ def listing(folder: Path, names: list[str]) -> Listing:
 @pytest.mark.parametrize(("name", "value"), [("size", 8), ("videos_per_unit", 0), ("frames_per_sample", 7)])
 def test_bad_settings(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=rf"{name} needs at least \d+, found {value}"):
-        PackConfig("", "x", "folder", **{name: value})  # type: ignore[arg-type]
+        PackConfig("", "x", "folder", **{name: value})
 
 
 def test_every_difference_is_named(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_every_difference_is_named(tmp_path: Path) -> None:
     claim(config.url, first, finished=False)
     claim(config.url, first, finished=False)
     other = wanted(dataclasses.replace(config, size=96, detect_every=2, workers=7), ["b.mp4", "c.mp4"])
-    other["sources"] = {**other["sources"], "b.mp4": "changed"}  # type: ignore[dict-item]
+    other["sources"] = {**other["sources"], "b.mp4": "changed"}
     with pytest.raises(ManifestMismatchError) as caught:
         claim(config.url, other, finished=False)
     for text in (

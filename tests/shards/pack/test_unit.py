@@ -8,6 +8,7 @@ import numpy as np
 from shards import storage
 from shards.index import from_parquet, read_member, summary_of, to_rows
 from shards.layouts.layout import Labels, Source
+from shards.pack.job import PackConfig
 from shards.pack.spool import VideoSpool, video_hash
 from shards.pack.unit import UnitJob, write_unit
 from shards.pack.video import pack_video
@@ -29,7 +30,8 @@ def test_a_bystander_is_somebody_else_and_has_no_labels(tmp_path: Path) -> None:
         "two.mp4", write_video(tmp_path / "two.mp4", pair), "ann", load_labels=labels, expression="joy"
     )
     pack_video(video_job(source, 48, 64), tmp_path)
-    job = UnitJob("00000", str(tmp_path / "set"), "set", [source], [], 10**6, 100, {})
+    config = PackConfig("", str(tmp_path / "set"), "folder", namespace="set")
+    job = UnitJob("00000", config, [source], [], {})
     assert write_unit(job, tmp_path) == 2
     index = storage.read_bytes(str(tmp_path / "set/index/00000.parquet"))
     ann, other = sorted(to_rows(from_parquet(index, "x")), key=lambda row: row.track)
@@ -54,7 +56,8 @@ def test_a_unit_is_ordered_by_hash_and_committed_last(any_url: str, tmp_path: Pa
     for source in sources:
         pack_video(video_job(source, 48, 16), tmp_path)
     failures = [Failure("z", "open", "not_a_video"), Failure("a", "detect", "no_face")]
-    job = UnitJob("00000", any_url, "set", sources, failures, 60_000, 100, {"recipe_digest": "x"})
+    config = PackConfig("", any_url, "folder", namespace="set", max_shard_bytes=60_000)
+    job = UnitJob("00000", config, sources, failures, {"recipe_digest": "x"})
     samples = write_unit(job, tmp_path)
     table = from_parquet(storage.read_bytes(storage.join(any_url, "index/00000.parquet")), "x")
     rows = to_rows(table)

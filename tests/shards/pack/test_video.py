@@ -34,7 +34,7 @@ def run(
     crop: str = "face5_wide",
     **more: object,
 ) -> tuple[VideoResult, list[Piece]]:
-    source = Source("name.mp4", path, "someone", **more)  # type: ignore[arg-type]
+    source = Source("name.mp4", path, "someone", **more)
     job = video_job(source, 64, frames_per_sample, gates=gates, crop=crop)
     result = pack_video(job, folder)
     spool = VideoSpool(folder, video_hash("set", "name.mp4"))
@@ -43,6 +43,13 @@ def run(
         for data in spool.frames(piece):
             assert simplejpeg.decode_jpeg(data).shape == (64, 64, 3)
     return result, pieces
+
+
+def test_a_video_that_vanished_is_a_line_in_the_ledger(tmp_path: Path) -> None:
+    result, pieces = run(tmp_path, tmp_path / "gone.mp4")
+    assert pieces == []
+    ((line),) = [(failure.stage, failure.reason) for failure in result.failures]
+    assert line == ("open", "not_readable")
 
 
 def test_a_track_in_pieces(tmp_path: Path) -> None:

@@ -9,24 +9,10 @@ import numpy as np
 import pytest
 
 from shards.pack.frames.container import open_video
-from shards.pack.frames.decode import DecodedFrame, VideoError, read_frames
+from shards.pack.frames.decode import read_frames
 from tests.clips import flat_frames, write_sound
-from tests.odd_videos import Form, encode
+from tests.odd_videos import Form, encode, read
 from tests.rights import unprivileged, unprivileged_folder
-
-Told = list[tuple[str, str, str]]
-
-
-def read(path: Path) -> tuple[list[DecodedFrame], Told]:
-    """All frames; what ends the file is told last."""
-    told: Told = []
-    frames: list[DecodedFrame] = []
-    try:
-        for frame in read_frames(path, 88, lambda *words: told.append(words)):
-            frames.append(frame)
-    except VideoError as error:
-        told.append((error.stage, error.reason, error.detail))
-    return frames, told
 
 
 def reasons(path: Path) -> list[str]:
@@ -210,7 +196,7 @@ def test_the_container_is_closed_when_reading_stops_early(tmp_path: Path) -> Non
     frames = read_frames(path, 88, lambda *_: None)
     next(frames)
     assert open_files() == [str(path)]
-    frames.close()  # type: ignore[attr-defined]
+    frames.close()
     assert open_files() == []
     with pytest.raises(RuntimeError, match="mine"), open_video(path, lambda *_: None):
         raise RuntimeError("mine")

@@ -154,7 +154,7 @@ def test_a_whole_set_of_pictures_packs_to_equal_bytes_with_its_labels(made: Path
     sets = []
     for name, workers in (("one", 1), ("two", 2)):
         settings = {"size": 48, "workers": workers, "frames_per_sample": 16}
-        config = PackConfig(str(made / "bp4d"), str(tmp_path / name), "bp4d", **settings)  # type: ignore[arg-type]
+        config = PackConfig(str(made / "bp4d"), str(tmp_path / name), "bp4d", **settings)
         manifest = pack(config)
         sets.append({path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.*")})
     assert sets[0] == sets[1]
