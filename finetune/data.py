@@ -51,9 +51,10 @@ def open_fold(data: DataConfig, protocol: ProtocolConfig, kind: Kind, seed: int)
     fold, line = make_fold(protocol, sorted(set(tracks.identities)), seed)
     target = make_target(kind, PROTOCOLS[protocol.name], tracks.manifest)
 
+    labelled_N = tracks.labelled(target.member)
+
     def labelled_rows(group: str, people: tuple[str, ...]) -> list[int]:
-        places = tracks.label_members[target.member]
-        rows = [int(row) for row in tracks.rows_of(set(people)) if places[row] is not None]
+        rows = [int(row) for row in tracks.rows_of(set(people)) if labelled_N[row]]
         if not rows:
             raise ConfigError(f"the {group} people {list(people)} have no {kind} labels in {data.url}")
         return rows

@@ -16,7 +16,7 @@ from finetune.targets import Labels, Target
 from pretrain.augment import PLAIN, augment
 from shards.batch import ClipBatch, ClipSpec
 from shards.errors import ShardError
-from shards.plan import EvaluationPlan
+from shards.evaluation import EvaluationPlan
 from shards.reader import StreamConfig, StreamCounters
 from shards.stream import stream_clips
 from shards.tracks import TrackSet
@@ -111,7 +111,7 @@ def _batches(
 ) -> Iterator[ClipBatch]:
     longest = int(tracks.num_frames[list(rows)].max())
     for same_time in rounds_of(tracks, rows):
-        plan = EvaluationPlan(tracks.columns, ClipSpec(longest, whole=True), batch, rows=same_time)
+        plan = EvaluationPlan(tracks, ClipSpec(longest, whole=True), batch, rows=same_time)
         for _, clips in stream_clips(tracks, plan, stream, counters):
             # Short pieces are cut to the longest of their batch: empty slots cost as much as frames.
             yield _cut(clips, max(1, int(clips.frame_valid_BT.sum(axis=1).max())))
@@ -124,6 +124,7 @@ def _cut(clips: ClipBatch, length: int) -> ClipBatch:
         frame_valid_BT=clips.frame_valid_BT[:, :length],
         time_BT=clips.time_BT[:, :length],
         frame_index_BT=clips.frame_index_BT[:, :length],
+        frame_key_BT=[keys[:length] for keys in clips.frame_key_BT],
         occurrence_BTA=None if clips.occurrence_BTA is None else clips.occurrence_BTA[:, :length],
         intensity_BTA=None if clips.intensity_BTA is None else clips.intensity_BTA[:, :length],
     )

@@ -74,11 +74,12 @@ def read_sampled(tracks: TrackSet, places: Sequence[tuple[int, int]]) -> Sampled
         wanted[int(row)].append(int(frame))
     read: dict[tuple[int, int], tuple[bytes, NDArray[np.uint8]]] = {}
     for row, frames in wanted.items():
-        fetched = reader.fetch(PlannedClip(0, row, np.array(frames, np.int64), 0))
+        rows_T = np.full(len(frames), row)
+        fetched = reader.fetch(PlannedClip(0, row, rows_T, np.array(frames, np.int64), 0))
         pixels_THWC = np.zeros((len(frames), size, size, 3), np.uint8)
         if reader.decode_into(fetched, pixels_THWC):
-            for frame, pixels_HWC in zip(frames, pixels_THWC, strict=True):
-                read[row, frame] = fetched.frames[frame], pixels_HWC
+            for frame, jpeg, pixels_HWC in zip(frames, fetched.jpegs_T, pixels_THWC, strict=True):
+                read[row, frame] = jpeg, pixels_HWC
     kept = [(int(row), int(frame)) for row, frame in places if (int(row), int(frame)) in read]
     if not kept:
         raise ShardError(f"{tracks.url}: none of the {len(places)} frames asked for could be read")

@@ -15,7 +15,6 @@ from finetune.protocols import Protocol
 from pretrain.config import ConfigError
 from shards.batch import ClipBatch
 from shards.errors import ShardError
-from shards.plan import PlannedClip
 from shards.reader import ClipReader, StreamConfig, StreamCounters
 from shards.schema import INTENSITY_MEMBER, MISSING, OCCURRENCE_MEMBER, Manifest
 from shards.tracks import TrackSet
@@ -80,13 +79,10 @@ def read_labels(tracks: TrackSet, rows: Iterable[int], target: Target, threads: 
     Raises:
         ShardError: a label member cannot be read or does not match its CRC.
     """
-    counters = StreamCounters()
-    reader = ClipReader(tracks, StreamConfig(threads=threads, max_unreadable=0), counters)
+    reader = ClipReader(tracks, StreamConfig(), StreamCounters())
 
     def labels_of(row: int) -> Labels | None:
-        # A clip without frames fetches the labels alone.
-        read = reader.fetch(PlannedClip(0, row, np.zeros(0, np.int64), 0))
-        raw_TM = read.labels.get(target.member)
+        raw_TM = reader.label(row, target.member)
         return None if raw_TM is None else target.convert(raw_TM)
 
     chosen = [int(row) for row in rows]

@@ -14,6 +14,7 @@ from pretrain.augment import AugmentConfig, augment
 from shards.batch import ClipSpec
 from shards.pack.faces.encode import encode
 from shards.plan import Plan
+from shards.policies import policy_named
 from shards.reader import ClipReader, StreamConfig, StreamCounters
 from shards.tracks import TrackSet
 
@@ -45,12 +46,12 @@ def first_clip(
     spec["gap_seconds"] = None if spec.get("gap_seconds") is None else tuple(spec["gap_seconds"])
     frames = int(spec["num_frames"])
     plan = Plan(
-        tracks.columns,
+        tracks,
         ClipSpec(**spec),
         int(order["global_batch"]),
         int(order["seed"]),
-        order["policy"],
-        window_units=int(order["window_units"]),
+        policy_named(order["policy"]),
+        window_rows=int(order["window_rows"]),
     )
     clip = plan.batch(0)[0]
     reader = ClipReader(tracks, StreamConfig(), StreamCounters())
@@ -63,10 +64,10 @@ def first_clip(
     augmentation = AugmentConfig(**config["augment"])
     seed_B = np.array([clip.augment_seed], np.int64)
     drawn = [augment(chosen_1THWC, seed_B, view, image_size, augmentation)[0] for view in range(views)]
-    times = tracks.columns.times(clip.row)[clip.frames_T[:frames]]
+    times = fetched.facts.time_seconds_T[:frames]
     return ClipViews(
         time_seconds_T=(times - times[0]).tolist(),
-        packed_T=[fetched.frames[int(frame)] for frame in clip.frames_T[:frames]],
+        packed_T=fetched.jpegs_T[:frames],
         views_VT=[
             [encode((frame_CSS.permute(1, 2, 0) * 255).round().byte().numpy()) for frame_CSS in view_TCSS]
             for view_TCSS in drawn

@@ -46,12 +46,14 @@ class Meter:
     def _clear(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self._steps = self._duplicates = self._fingerprint = 0
+        self._steps = self._violations = self._fingerprint = 0
         self._paused_seconds = 0.0
         self._since = time.monotonic()
 
-    def add(self, parts: Mapping[str, Tensor], clips: ClipBatch, duplicates: int) -> None:
+    def add(self, parts: Mapping[str, Tensor], clips: ClipBatch, violations: int) -> None:
         """Note one step of this rank's `clips`; `parts` are summed over ranks by `reduce`.
+
+        `violations` counts the clips of the global batch that break the objective's batch policy.
 
         A part that is off in a step is absent: its average is over the steps that have it.
         """
@@ -65,7 +67,7 @@ class Meter:
                 clips.position_B, clips.key_B, clips.frame_index_BT, strict=True
             )
         )
-        self._duplicates += duplicates
+        self._violations += violations
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -88,7 +90,7 @@ class Meter:
         packed = torch.cat([parts, torch.tensor(host, dtype=torch.float64, device=self._device)])
         metrics = dict(zip([*sorted(local), *HOST_METRICS], self._world.sum(packed).tolist(), strict=True))
         metrics |= {
-            "data/duplicate_identities": self._duplicates / self._steps,
+            "data/policy_violations": self._violations / self._steps,
             "optim/gradient_norm": gradient_norm,
             "optim/learning_rate": learning_rate,
             "speed/clips_per_s": self._steps * self._clips_per_step / elapsed,

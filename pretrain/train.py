@@ -32,7 +32,7 @@ from pretrain.progress import ProgressLine
 from pretrain.tracking import Tracker
 from pretrain.world import World, local_device
 from shards import storage
-from shards.plan import Plan, refuse_other_order
+from shards.plan import WINDOW_ROWS, Plan, refuse_other_order
 from shards.reader import StreamConfig, StreamCounters
 from shards.stream import stream_clips
 from shards.tracks import TrackSet, load_tracks
@@ -44,12 +44,13 @@ ENCODER_FOLDER = "encoder"
 class DataConfig:
     url: str = MISSING
     """Shard set, local or s3://."""
-    window_units: int = 16
+    window_rows: int = WINDOW_ROWS
+    """Samples shuffled together, to within a unit of the set."""
     stream: StreamConfig = field(default_factory=StreamConfig)
 
     def __post_init__(self) -> None:
-        if self.window_units < 1:
-            raise ValueError(f"data.window_units must be at least 1, found {self.window_units}")
+        if self.window_rows < 1:
+            raise ValueError(f"data.window_rows must be at least 1, found {self.window_rows}")
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
         engine.backward(losses.total)
         engine.step(step)
         objective.after_step(step, engine.master_weights())
-        meter.add(losses.parts, clips.clips, plan.duplicate_identities(step))
+        meter.add(losses.parts, clips.clips, plan.violations(step))
         step += 1
         if due(step, run.log_every, run.steps):
             metrics = meter.reduce(engine.gradient_norm, learning_rate_at(step - 1, run.steps, config.optim))
@@ -182,12 +183,12 @@ def _left_out(run_url: str) -> list[str] | None:
 def _plan(config: PretrainConfig, tracks: TrackSet) -> Plan:
     run = config.run
     return Plan(
-        tracks.columns,
+        tracks,
         config.settings.clip_spec,
         run.global_batch,
         run.seed,
         OBJECTIVES[config.objective].batch_policy,
-        window_units=config.data.window_units,
+        window_rows=config.data.window_rows,
     )
 
 

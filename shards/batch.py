@@ -14,9 +14,10 @@ class ClipSpec:
     """Which frames of a sample make one clip.
 
     `num_frames` frames whose neighbours are `gap_seconds` apart (one gap per clip, drawn uniformly in the
-    range, shortened where the sample is shorter), at a start drawn uniformly; then `extra_frames` other
-    frames drawn uniformly without replacement where the sample has enough. `gap_seconds=None` takes
-    consecutive stored frames. A sample that cannot hold the clip is not planned at all; the plan names it.
+    range, shortened where the track is shorter), from a start in the sample drawn uniformly; they run on into
+    the next pieces of its track. Then `extra_frames` other frames of these pieces, drawn uniformly, each once
+    where there are enough. `gap_seconds=None` takes consecutive frames of the sample. A sample that cannot
+    hold the clip is not planned at all; the plan counts it.
 
     `whole` takes all frames of the sample in order, up to `num_frames` (later slots are invalid).
     """
@@ -62,7 +63,9 @@ class ClipBatch:
     time_BT: NDArray[np.float64]
     """Seconds in the source video."""
     frame_index_BT: NDArray[np.int64]
-    """Frame of the sample, counted from 0."""
+    """Frame of the sample `frame_key_BT`, counted from 0."""
+    frame_key_BT: list[list[str]]
+    """Of the sample that the frame is of: the visited one, or one before or after it in its track."""
     identity_B: NDArray[np.int64]
     """63-bit hash of set namespace and identity."""
     valid_B: NDArray[np.bool_]

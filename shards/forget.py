@@ -9,10 +9,12 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from shards import storage
 from shards.errors import ShardError
@@ -28,6 +30,8 @@ from shards.index import (
     to_parquet,
     to_rows,
 )
+from shards.reach import Reach, write_reach
+from shards.runs import reach_of
 from shards.schema import (
     FACTS_MEMBER,
     INTENSITY_MEMBER,
@@ -41,7 +45,7 @@ from shards.schema import (
     failures_name,
     index_name,
 )
-from shards.tombstones import hidden, person_hash, put_tombstone, tombstones, video_hash
+from shards.tombstones import hidden, mark_compacted, person_hash, put_tombstone, tombstones, video_hash
 from shards.totals import count_totals
 from shards.write import Sample, ShardWriter
 
@@ -75,7 +79,9 @@ def forget(url: str, identity: str) -> Forgotten:
             f"{url} shows no person {identity!r}; it has {known}, ...: take the index's `identity`"
         )
     frames = int(table["num_frames"].take(mine).to_numpy().sum())
-    return Forgotten(len(mine), frames, put_tombstone(url, person_hash(manifest.namespace, identity)))
+    units = _units_of(manifest, mine)
+    new = put_tombstone(url, person_hash(manifest.namespace, identity), manifest, units)
+    return Forgotten(len(mine), frames, new)
 
 
 def forget_videos(url: str, videos: Collection[str]) -> Forgotten:
@@ -92,8 +98,17 @@ def forget_videos(url: str, videos: Collection[str]) -> Forgotten:
     wanted = set(videos)
     mine = [place for place, name in enumerate(names) if name in wanted]
     frames = sum(table["num_frames"].take(mine).to_pylist())
-    new = [put_tombstone(url, video_hash(manifest.namespace, video)) for video in sorted(videos)]
+    new = []
+    for video in sorted(wanted):
+        units = _units_of(manifest, [place for place, name in enumerate(names) if name == video])
+        new.append(put_tombstone(url, video_hash(manifest.namespace, video), manifest, units))
     return Forgotten(len(mine), frames, any(new))
+
+
+def _units_of(manifest: Manifest, places: Sequence[int]) -> set[int]:
+    """The units of rows, given by their places in the whole index."""
+    ends = np.cumsum([entry.rows for entry in manifest.indexes])
+    return set(np.searchsorted(ends, places, side="right").tolist())
 
 
 def compact(url: str) -> Forgotten:
@@ -112,6 +127,7 @@ def compact(url: str) -> Forgotten:
     ledgers: list[FileEntry] = []
     rows: list[SampleRow] = []
     dropped: list[SampleRow] = []
+    reach: list[Reach] = []
     for entry, ledger in zip(manifest.indexes, manifest.failures, strict=True):
         table = from_parquet(storage.read_bytes(storage.join(url, entry.name)), entry.name)
         found = to_rows(table)
@@ -129,14 +145,24 @@ def compact(url: str) -> Forgotten:
             shards += [shard for shard in manifest.shards if shard.name in names]
         indexes.append(entry)
         ledgers.append(ledger)
+        reach.append(reach_of(kept))
         rows += kept
         dropped += gone
     if dropped:
         failures = Counter(reason for ledger in ledgers for reason in _reasons(url, ledger))
         totals = count_totals(rows, failures)
-        after = replace(manifest, totals=totals, shards=shards, indexes=indexes, failures=ledgers)
+        after = replace(
+            manifest,
+            totals=totals,
+            shards=shards,
+            indexes=indexes,
+            failures=ledgers,
+            reach=write_reach(url, reach),
+        )
         _drop_sources(url, {row.video for row in dropped})
         storage.write_bytes(storage.join(url, MANIFEST_NAME), after.to_json().encode())
+    for hashed in hashes:
+        mark_compacted(url, hashed, read_manifest(url))
     _remove_strays(url, read_manifest(url))
     return Forgotten(len(dropped), sum(row.num_frames for row in dropped), bool(dropped))
 
@@ -209,7 +235,7 @@ def _drop_sources(url: str, videos: Iterable[str]) -> None:
 
 
 def _remove_strays(url: str, manifest: Manifest) -> None:
-    pinned = {entry.name for entry in (*manifest.shards, *manifest.indexes, *manifest.failures)}
+    pinned = {entry.name for entry in manifest.files}
     for name in storage.list_names(url):
         if name.startswith(SET_FOLDERS) and name not in pinned:
             storage.delete(storage.join(url, name))

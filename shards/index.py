@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -99,20 +99,21 @@ def to_parquet(rows: Iterable[SampleRow], summary: UnitSummary) -> bytes:
     return index.to_parquet(summary)
 
 
-def from_parquet(content: bytes, source: str) -> Any:
-    """The rows of an index file read from `source`, as a pyarrow table.
+def from_parquet(content: bytes, source: str, columns: Sequence[str] | None = None) -> Any:
+    """The rows of an index file read from `source`, as a pyarrow table; all columns, or some.
 
     Raises:
         ShardError: not an index of this format.
     """
     try:
-        table = pq.read_table(io.BytesIO(content))
+        file = pq.ParquetFile(io.BytesIO(content))
+        schema = file.schema_arrow
+        if schema.equals(INDEX_SCHEMA, check_metadata=False):
+            return file.read(columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise ShardError(f"{source} is not a parquet file ({error}); pack the set again") from error
-    if not table.schema.equals(INDEX_SCHEMA, check_metadata=False):
-        missing = sorted(set(INDEX_SCHEMA.names) ^ set(table.schema.names)) or "types differ"
-        raise ShardError(f"{source} is not an index of this format: columns {missing}; pack the set again")
-    return table
+    missing = sorted(set(INDEX_SCHEMA.names) ^ set(schema.names)) or "types differ"
+    raise ShardError(f"{source} is not an index of this format: columns {missing}; pack the set again")
 
 
 def summary_of(table: Any, source: str) -> UnitSummary:
@@ -131,6 +132,7 @@ class Span(NamedTuple):
     identity: str
     video: str
     track: int
+    piece: int
     num_frames: int
     first_seconds: float
     last_seconds: float
@@ -141,7 +143,7 @@ def to_spans(table: Any) -> Iterator[Span]:
     times = table["time_seconds"].combine_chunks().flatten().to_numpy()
     num_frames = table["num_frames"].to_numpy()
     ends = np.cumsum(num_frames)
-    columns = [table[name].to_pylist() for name in ("identity", "video", "track", "num_frames")]
+    columns = [table[name].to_pylist() for name in ("identity", "video", "track", "piece", "num_frames")]
     yield from map(Span, *columns, times[ends - num_frames].tolist(), times[ends - 1].tolist())
 
 

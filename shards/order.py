@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from shards.batch import ClipSpec
-from shards.plan import Plan, Policy
+from shards.plan import Plan
+from shards.policies import DistinctIdentity, Policy
 from shards.reader import StreamConfig
 from shards.stream import stream_clips
 from shards.tracks import load_tracks
@@ -26,7 +27,7 @@ class OrderRequest:
     start_step: int
     steps: int
     seed: int = 0
-    policy: Policy = "distinct_identity"
+    policy: Policy = field(default_factory=DistinctIdentity)
 
 
 def order(request: OrderRequest) -> Iterator[dict[str, Any]]:
@@ -37,7 +38,7 @@ def order(request: OrderRequest) -> Iterator[dict[str, Any]]:
         ValueError: the batch does not divide by the ranks.
     """
     tracks = load_tracks(request.url)
-    plan = Plan(tracks.columns, DEFAULT_CLIP, request.global_batch, request.seed, request.policy)
+    plan = Plan(tracks, DEFAULT_CLIP, request.global_batch, request.seed, request.policy)
     config = StreamConfig(threads=request.workers)
     readers = [
         stream_clips(tracks, plan, config, None, request.start_step, rank, request.ranks)
@@ -51,8 +52,8 @@ def order(request: OrderRequest) -> Iterator[dict[str, Any]]:
             "frames": [
                 f"{key}#{frame}"
                 for clips in parts
-                for key, index_T in zip(clips.key_B, clips.frame_index_BT, strict=True)
-                for frame in index_T
+                for key_T, index_T in zip(clips.frame_key_BT, clips.frame_index_BT, strict=True)
+                for key, frame in zip(key_T, index_T, strict=True)
             ],
             "pixels_sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
         }

@@ -1,47 +1,28 @@
 """The order of training data: pure functions of (set, seed, position), numpy only.
 
 Positions count clips over all ranks, without end: position p belongs to epoch p // N, global step k consumes
-positions k*G to (k+1)*G - 1. An epoch permutes the units, takes them in windows of a few, and orders the
-samples of a window by the batch policy. Nothing depends on ranks or workers, so any of them may change.
+positions k*G to (k+1)*G - 1. `visits` says which samples they visit, here is which frames of them make the
+clips. Nothing depends on ranks or workers, so any of them may change.
 
-Axes: N planned rows, U units, G clips of a global batch, T frames of a clip.
+Axes: N planned rows, G clips of a global batch, T frames of a clip.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shards.batch import ClipSpec
-from shards.draw import CLIP, SAMPLES, UNITS, IntArray, draw_frames, fits, generator
+from shards.draw import CLIP, draw_frames, generator, longest_seconds, numbers_needed
 from shards.errors import ManifestMismatchError, ShardError
-from shards.policies import distinct_batches
+from shards.policies import AnyOrder, Policy, Window
+from shards.reach import IntArray
 from shards.schema import digest_of
+from shards.visits import Candidates, PlannedSet, Visits
 
-Policy = Literal["any", "distinct_identity"]
-
-
-@dataclass(frozen=True)
-class PlanColumns:
-    """What planning needs of a shard set's index, one entry per sample row."""
-
-    digest: str
-    unit: IntArray
-    identity: IntArray
-    num_frames: IntArray
-    time_start: IntArray
-    """Where a row's frame times begin in `time_seconds`."""
-    time_seconds: NDArray[np.float64]
-    left_out: tuple[str, ...] = ()
-    """Hashes of the forgotten people and videos whose rows are not here."""
-
-    def times(self, row: int) -> NDArray[np.float64]:
-        """Frame times of one row in seconds."""
-        start = self.time_start[row]
-        return self.time_seconds[start : start + self.num_frames[row]]
+WINDOW_ROWS = 32_768
 
 
 @dataclass(frozen=True)
@@ -50,8 +31,14 @@ class PlannedClip:
 
     position: int
     row: int
+    """The sample that is visited."""
+    rows_T: IntArray
+    """The sample that each frame is of: this one, or one before or after it in its track."""
     frames_T: IntArray
+    """Counted within `rows_T`."""
     augment_seed: int
+    source: int = 0
+    """Which set of a mix."""
 
 
 class BatchPlan(Protocol):
@@ -63,7 +50,9 @@ class BatchPlan(Protocol):
     @property
     def last_step(self) -> int | None: ...
 
-    def batch(self, step: int) -> list[PlannedClip]: ...
+    def share(self, step: int, rank: int, size: int) -> list[PlannedClip]:
+        """The clips of one rank of `size`, which follow those of the rank before."""
+        ...
 
 
 class Plan:
@@ -71,62 +60,70 @@ class Plan:
 
     def __init__(
         self,
-        columns: PlanColumns,
+        tracks: PlannedSet,
         spec: ClipSpec,
         global_batch: int,
         seed: int = 0,
-        policy: Policy = "any",
+        policy: Policy | None = None,
+        *,
         rows: Sequence[int] | IntArray | None = None,
         anchors: Mapping[int, Sequence[int]] | None = None,
-        window_units: int = 16,
+        group_of_row: Mapping[int, int] | None = None,
+        clips_per_visit: int = 1,
+        window_rows: int = WINDOW_ROWS,
     ) -> None:
-        """Choose what is planned; costs one pass over the rows.
+        """Choose what is planned; reads no unit, but where `rows` or `anchors` name some.
 
         Args:
-            columns: the set.
+            tracks: the set.
             spec: frames of a clip.
             global_batch: G, clips per step over all ranks.
             seed: of order, clips and augmentation.
-            policy: how a batch is composed. `any`: a window in random order. `distinct_identity`: no two
-                clips of a batch show the same person, as far as the window allows. Both visit each row once
-                per epoch.
+            policy: how a batch is composed; any order if None. `any` and `distinct_identity` visit each row
+                once per epoch.
             rows: use these rows only (a fold, a split).
             anchors: frames of which each clip must show one, by row; rows without any are left out.
-            window_units: units shuffled together; more mix better and hold more shards open.
+            group_of_row: what the policy groups rows by; their activity if None.
+            clips_per_visit: clips taken from a sample when it is visited, side by side in the batch.
+            window_rows: samples shuffled together, to within a unit; more mix better and hold more shards
+                open. An epoch takes whole units, so a window may be larger by one.
 
         Raises:
             ShardError: no row can hold the clip.
-            ValueError: a number that must be positive is not.
+            ValueError: a number that must be positive is not, or numbers do not go together.
         """
-        if global_batch < 1 or window_units < 1:
+        if min(global_batch, window_rows, clips_per_visit) < 1:
             raise ValueError(
-                f"global_batch and window_units must be positive, found {global_batch} and {window_units}"
+                "global_batch, window_rows and clips_per_visit must be positive, "
+                f"found {global_batch}, {window_rows} and {clips_per_visit}"
             )
-        self.columns, self.spec, self.global_batch, self.seed = columns, spec, global_batch, seed
-        self.policy, self.anchors, self.window_units = policy, anchors, window_units
-        asked = np.arange(len(columns.unit)) if rows is None else np.asarray(rows, np.int64)
-        if anchors is not None:
-            asked = asked[[len(anchors.get(int(row), ())) > 0 for row in asked]]
-        usable = np.fromiter((fits(columns.times(int(row)), spec) for row in asked), bool, len(asked))
-        self._planned = asked[usable]
-        self.too_short = int(len(asked) - len(self._planned))
-        """Rows left out because they cannot hold the clip."""
-        if not len(self._planned):
+        self.policy: Policy = policy or AnyOrder()
+        if clips_per_visit > 1 and (global_batch % clips_per_visit or self.policy != AnyOrder()):
+            raise ValueError(
+                f"clips_per_visit={clips_per_visit} must divide global_batch={global_batch}, and goes with "
+                f"policy {AnyOrder().name!r} only, found {self.policy.name!r}"
+            )
+        self.tracks, self.spec, self.global_batch, self.seed = tracks, spec, global_batch, seed
+        self.anchors, self.clips_per_visit, self.window_rows = anchors, clips_per_visit, window_rows
+        self._group_of_row = group_of_row
+        self._candidates = Candidates(tracks, spec, _asked(tracks, rows, anchors), group_of_row)
+        if not self.num_rows:
             raise ShardError(
-                f"none of the {len(asked)} samples asked for can hold a clip of {spec}; "
+                f"none of the {self._candidates.asked} samples asked for can hold a clip of {spec}; "
                 "shorten num_frames or gap_seconds, or pack longer samples"
             )
-        units, counts = np.unique(columns.unit[self._planned], return_counts=True)
-        self._rows_of_unit = {int(unit): int(count) for unit, count in zip(units, counts, strict=True)}
-        # A window serves many consecutive steps.
-        self._epoch_blocks = lru_cache(maxsize=4)(self._make_epoch_blocks)
-        self._block_rows = lru_cache(maxsize=4)(self._make_block_rows)
-        self._block_order = lru_cache(maxsize=4)(self._make_block_order)
+        visits = global_batch // clips_per_visit
+        self.visits = Visits(self._candidates, self.policy, visits, seed, window_rows)
 
     @property
     def num_rows(self) -> int:
-        """N: samples visited once per epoch."""
-        return len(self._planned)
+        """N: samples of an epoch."""
+        return int(self._candidates.count_U.sum())
+
+    @property
+    def too_short(self) -> int:
+        """Samples left out because they cannot hold the clip."""
+        return self._candidates.asked - self.num_rows
 
     @property
     def last_step(self) -> int | None:
@@ -134,128 +131,76 @@ class Plan:
 
     def describe(self) -> dict[str, object]:
         """What defines the order; a resumed run must agree in each entry."""
+        chosen = {str(unit): rows.tolist() for unit, rows in (self._candidates.chosen or {}).items()}
         return {
-            "set": self.columns.digest,
-            "left_out": list(self.columns.left_out),
+            "set": self.tracks.digest,
+            "left_out": list(self.tracks.left_out),
             "seed": self.seed,
             "global_batch": self.global_batch,
-            "policy": self.policy,
+            "policy": self.policy.name,
             # As JSON gives it back: a stored description has lists for tuples.
             **{
                 f"clip.{name}": list(value) if isinstance(value, tuple) else value
                 for name, value in asdict(self.spec).items()
             },
-            "window_units": self.window_units,
-            "rows": digest_of(self._planned.tolist()),
+            "clips_per_visit": self.clips_per_visit,
+            "window_rows": self.window_rows,
+            "rows": digest_of(chosen),
             "anchors": digest_of(sorted((row, list(frames)) for row, frames in (self.anchors or {}).items())),
+            "groups": digest_of(sorted((self._group_of_row or {}).items())),
         }
 
     def batch(self, step: int) -> list[PlannedClip]:
         """The G clips of one global step, in the order in which ranks share them."""
-        first = step * self.global_batch
-        return [self._clip(first + i, int(row)) for i, row in enumerate(self._rows(first, self.global_batch))]
+        return self.share(step, 0, 1)
 
-    def duplicate_identities(self, step: int) -> int:
-        """Clips of the step whose person another clip of it shows already."""
-        identity_G = self.columns.identity[self._rows(step * self.global_batch, self.global_batch)]
-        return int(len(identity_G) - len(np.unique(identity_G)))
+    def share(self, step: int, rank: int, size: int) -> list[PlannedClip]:
+        """One rank's clips of a step.
 
-    def _rows(self, position: int, count: int) -> IntArray:
-        parts: list[IntArray] = []
-        while count:
-            epoch, offset = divmod(position, self.num_rows)
-            starts = self._epoch_blocks(epoch)[1]
-            block = int(np.searchsorted(starts, offset, side="right")) - 1
-            order = self._block_order(epoch, block)
-            part = order[offset - starts[block] :][:count]
-            parts.append(part)
-            position, count = position + len(part), count - len(part)
-        return np.concatenate(parts)
-
-    def _make_epoch_blocks(self, epoch: int) -> tuple[list[IntArray], IntArray]:
-        """The epoch's windows of units, and where each begins within the epoch."""
-        shuffled = generator(self.seed, UNITS, epoch).permutation(np.array(sorted(self._rows_of_unit)))
-        windows = [shuffled[i : i + self.window_units] for i in range(0, len(shuffled), self.window_units)]
-        sizes = [sum(self._rows_of_unit[int(unit)] for unit in window) for window in windows]
-        return windows, np.cumsum([0, *sizes])[:-1]
-
-    def _make_block_rows(self, epoch: int, block: int) -> IntArray:
-        windows, _ = self._epoch_blocks(epoch)
-        rows = self._planned[np.isin(self.columns.unit[self._planned], windows[block])]
-        return generator(self.seed, SAMPLES, epoch, block).permutation(rows)
-
-    def _make_block_order(self, epoch: int, block: int) -> IntArray:
-        rows = self._block_rows(epoch, block)
-        if self.policy == "any":
-            return rows
-        windows, starts = self._epoch_blocks(epoch)
-        position = epoch * self.num_rows + int(starts[block])
-        after = (epoch, block + 1) if block + 1 < len(windows) else (epoch + 1, 0)
-        following = self._block_rows(*after)
-        return distinct_batches(
-            rows,
-            self.columns.identity[rows],
-            self.columns.identity[following],
-            head=-position % self.global_batch,
-            batch=self.global_batch,
-            rng=generator(self.seed, SAMPLES, epoch, len(windows) + block),
-        )
-
-    def _clip(self, position: int, row: int) -> PlannedClip:
-        rng = generator(self.seed, CLIP, position)
-        anchor = None
-        if self.anchors is not None:
-            anchor = int(rng.choice(np.asarray(self.anchors[row])))
-        frames_T = draw_frames(self.columns.times(row), self.spec, rng, anchor)
-        return PlannedClip(position, row, frames_T, int(rng.integers(2**62)))
-
-
-@dataclass(frozen=True)
-class EvaluationPlan:
-    """Each row once, whole, in index order: nothing is padded or repeated. The last batch may be short."""
-
-    columns: PlanColumns
-    spec: ClipSpec
-    global_batch: int
-    rows: Sequence[int] | IntArray | None = None
-
-    def __post_init__(self) -> None:
-        if not self.spec.whole:
-            raise ValueError(
-                "an EvaluationPlan reads whole samples; give ClipSpec(num_frames=..., whole=True)"
-            )
-
-    @property
-    def last_step(self) -> int | None:
-        return -(-len(self._chosen) // self.global_batch)
-
-    @property
-    def _chosen(self) -> IntArray:
-        return np.arange(len(self.columns.unit)) if self.rows is None else np.asarray(self.rows, np.int64)
-
-    def batch(self, step: int) -> list[PlannedClip]:
-        first = step * self.global_batch
-        chosen = self._chosen[first : first + self.global_batch]
-        rng = generator(0, CLIP, 0)
+        Raises:
+            ValueError: the batch does not divide by the number of ranks.
+        """
+        mine = part_of(self.global_batch, rank, size)
+        rows = self._visited(step).row_N[mine]
+        rng = generator(self.seed, CLIP, step)
+        number_GK = rng.random((self.global_batch, numbers_needed(self.spec)))[mine]
+        seeds = rng.integers(2**62, size=self.global_batch)[mine]
+        first = step * self.global_batch + mine.start
         return [
-            PlannedClip(first + i, int(row), draw_frames(self.columns.times(int(row)), self.spec, rng), 0)
-            for i, row in enumerate(chosen)
+            self._clip(first + i, int(row), number_GK[i], int(seed))
+            for i, (row, seed) in enumerate(zip(rows, seeds, strict=True))
         ]
 
+    def violations(self, step: int) -> int:
+        """Clips of the step that break the policy's invariant, since the set could not meet it."""
+        return self.policy.violations(self._visited(step))
 
-def share_of(clips: Sequence[PlannedClip], rank: int, size: int) -> Sequence[PlannedClip]:
+    def _visited(self, step: int) -> Window:
+        """The rows of a step's clips, over all ranks."""
+        return self.visits.of_step(step).take(np.arange(self.global_batch) // self.clips_per_visit)
+
+    def _clip(self, position: int, row: int, number_K: NDArray[np.float64], seed: int) -> PlannedClip:
+        rows, local = self.tracks.place(row)
+        stretch = rows.stretch(local, longest_seconds(self.spec))
+        anchors = None if self.anchors is None else np.asarray(self.anchors[row])
+        shown_T = draw_frames(stretch, self.spec, number_K, rows.reach.apart_seconds(local), anchors)
+        rows_T, frames_T = stretch.places(shown_T)
+        return PlannedClip(position, row, row - local + rows_T, frames_T, seed)
+
+
+def part_of(global_batch: int, rank: int, size: int) -> slice:
     """Rank `rank`'s contiguous part of a global batch.
 
     Raises:
         ValueError: the batch does not divide by the number of ranks.
     """
-    if len(clips) % size:
+    if global_batch % size:
         raise ValueError(
-            f"a global batch of {len(clips)} clips does not divide by {size} ranks; "
-            f"use {len(clips) // size * size or size} clips or another number of ranks"
+            f"a global batch of {global_batch} clips does not divide by {size} ranks; "
+            f"use {global_batch // size * size or size} clips or another number of ranks"
         )
-    local = len(clips) // size
-    return clips[rank * local : (rank + 1) * local]
+    local = global_batch // size
+    return slice(rank * local, (rank + 1) * local)
 
 
 def refuse_other_order(stored: Mapping[str, object], plan: Plan) -> None:
@@ -274,3 +219,15 @@ def refuse_other_order(stored: Mapping[str, object], plan: Plan) -> None:
         raise ManifestMismatchError(
             "this run began with another order of data; start a new run or restore: " + "; ".join(differing)
         )
+
+
+def _asked(
+    tracks: PlannedSet, rows: Sequence[int] | IntArray | None, anchors: Mapping[int, Sequence[int]] | None
+) -> IntArray | None:
+    """The rows to plan, sorted; None is all of the set."""
+    if rows is None and anchors is None:
+        return None
+    row_N = np.arange(int(tracks.rows_U.sum())) if rows is None else np.unique(np.asarray(rows, np.int64))
+    if anchors is not None:
+        row_N = row_N[[len(anchors.get(int(row), ())) > 0 for row in row_N]]
+    return row_N

@@ -15,11 +15,17 @@ from numpy.typing import NDArray
 from shards import storage
 from shards.errors import ShardError
 from shards.plan import PlannedClip
-from shards.schema import INTENSITY_MEMBER, OCCURRENCE_MEMBER
+from shards.reach import IntArray
+from shards.schema import MISSING
 from shards.tracks import TrackSet
+from shards.unit_rows import UnitRows
 
 COALESCE_BYTES = 64 * 1024
-"""Frames nearer than this in a shard share a request: a request costs more than the bytes between."""
+"""Frames nearer than this in a shard may share a request: a request costs more than the bytes between."""
+MOST_WASTE = 1.0
+"""Bytes between frames that a clip's requests may fetch, per byte of its frames."""
+LOOKS = 2
+"""At a frame's bytes: what was damaged on its way is asked for once more."""
 
 LABELS_KEPT = 100_000
 """Label arrays kept in memory, a few tens of MB."""
@@ -55,6 +61,8 @@ class StreamCounters:
     wait_seconds: float = 0.0
     withheld: int = 0
     """Clips left empty because their person or video was forgotten since the run began."""
+    damaged_reads: int = 0
+    """Transfers whose bytes were not those of the index, and were asked for again."""
     quarantined: dict[str, str] = field(default_factory=dict)
     """Samples that could not be read, by provenance, with the reason."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -80,12 +88,36 @@ class StreamCounters:
                 )
 
 
+class ClipFacts(NamedTuple):
+    """What the index says of a clip."""
+
+    key: str
+    shard: str
+    identity: int
+    activity: str | None
+    time_seconds_T: NDArray[np.float64]
+    """NaN in an empty slot."""
+    frame_key_T: list[str]
+
+
 class ClipBytes(NamedTuple):
-    """A planned clip with what was read for it; `frames` is empty where reading failed."""
+    """A planned clip with what was read for it; `jpegs_T` is empty where reading failed."""
 
     clip: PlannedClip
-    frames: dict[int, bytes]
-    labels: dict[str, NDArray[np.int8]]
+    facts: ClipFacts
+    jpegs_T: list[bytes]
+    """A JPEG file for each of its frames; empty for an empty slot."""
+    labels_TA: dict[str, NDArray[np.int8]]
+    """By member name, of each frame."""
+
+
+class Wanted(NamedTuple):
+    """A frame's bytes in its shard."""
+
+    shard: str
+    offset: int
+    length: int
+    crc32: int
 
 
 class ClipReader:
@@ -95,35 +127,37 @@ class ClipReader:
         self.tracks, self.config, self.counters = tracks, config, counters
         self.size = tracks.manifest.recipe.size
         # A sample's labels are a few hundred bytes, and each would cost a request on every visit.
-        self._label = lru_cache(maxsize=LABELS_KEPT)(self._read_label)
+        self.label = lru_cache(maxsize=LABELS_KEPT)(self._read_label)
+        """Labels `(frames, AUs)` of a row under a member name; None where it has none."""
 
     def fetch(self, clip: PlannedClip) -> ClipBytes:
         """The bytes of a clip's frames and its rows of labels, verified; nothing of who was forgotten."""
-        if self.tracks.withheld[clip.row]:
-            self.counters.add(withheld=1)
-            return ClipBytes(clip, {}, {})
         start = monotonic()
+        unit, local = self.tracks.place(clip.row)
+        local_T = clip.rows_T - clip.row + local
+        facts = _facts(unit, local, local_T, clip.frames_T)
+        if unit.withheld_N[local_T].any():
+            self.counters.add(withheld=1)
+            return ClipBytes(clip, facts, [], {})
         try:
-            frames = self._frames(clip)
-            labels = {name: self._label(clip.row, name) for name in (OCCURRENCE_MEMBER, INTENSITY_MEMBER)}
-            return ClipBytes(
-                clip, frames, {name: label for name, label in labels.items() if label is not None}
-            )
+            jpegs_T = self._frames(unit, local_T, clip.frames_T)
+            labels_TA = {name: self._labels(clip, name) for name in unit.labels}
+            return ClipBytes(clip, facts, jpegs_T, labels_TA)
         except ShardError as error:
             self._quarantine(clip.row, str(error))
-            return ClipBytes(clip, {}, {})
+            return ClipBytes(clip, facts, [], {})
         finally:
             self.counters.add(fetch_seconds=monotonic() - start)
 
     def decode_into(self, read: ClipBytes, frames_THWC: NDArray[np.uint8]) -> bool:
         """Decode a clip into its slot of the batch; False (and a zero slot) where it cannot be had."""
-        if not read.frames:
+        if not read.jpegs_T:
             return False
         start = monotonic()
         try:
-            for slot, frame in enumerate(read.clip.frames_T):
-                if frame >= 0:
-                    simplejpeg.decode_jpeg(read.frames[int(frame)], buffer=frames_THWC[slot])
+            for jpeg, frame_HWC in zip(read.jpegs_T, frames_THWC, strict=True):
+                if jpeg:
+                    simplejpeg.decode_jpeg(jpeg, buffer=frame_HWC)
             return True
         except ValueError as error:
             frames_THWC[:] = 0
@@ -132,55 +166,111 @@ class ClipReader:
         finally:
             self.counters.add(
                 decode_seconds=monotonic() - start,
-                bytes_decoded=sum(len(data) for data in read.frames.values()),
+                bytes_decoded=sum(len(jpeg) for jpeg in read.jpegs_T),
             )
 
-    def provenance(self, row: int) -> str:
-        return f"{storage.join(self.tracks.url, self.tracks.shards[row])}#{self.tracks.keys[row]}"
-
     def _quarantine(self, row: int, reason: str) -> None:
-        self.counters.quarantine(self.provenance(row), reason, self.config.max_unreadable)
+        self.counters.quarantine(self.tracks.provenance(row), reason, self.config.max_unreadable)
 
-    def _frames(self, clip: PlannedClip) -> dict[int, bytes]:
-        place = self.tracks.frames_of(clip.row)
-        offsets, lengths = self.tracks.frame_offset[place], self.tracks.frame_length[place]
-        wanted = np.unique(clip.frames_T[clip.frames_T >= 0])
-        read: dict[int, bytes] = {}
-        for run in _coalesced(wanted, offsets, lengths):
-            first, last = run[0], run[-1]
-            start, end = int(offsets[first]), int(offsets[last] + lengths[last])
-            content = self._range(clip.row, start, end - start)
-            for frame in run:
-                begin = int(offsets[frame]) - start
-                data = content[begin : begin + int(lengths[frame])]
-                if zlib.crc32(data) != int(self.tracks.frame_crc32[place][frame]):
-                    raise ShardError(f"frame {frame} does not match its CRC in the index")
-                read[int(frame)] = data
-        return read
+    def _frames(self, unit: UnitRows, local_T: IntArray, frames_T: IntArray) -> list[bytes]:
+        """A JPEG file for each frame; empty for an empty slot."""
+        wanted_T = _wanted(unit, local_T, frames_T)
+        jpegs: dict[Wanted, bytes] = {}
+        for together in coalesced(sorted({wanted for wanted in wanted_T if wanted})):
+            jpegs.update(self._read(together))
+        return [jpegs[wanted] if wanted else b"" for wanted in wanted_T]
+
+    def _read(self, together: list[Wanted]) -> dict[Wanted, bytes]:
+        """Frames that share a request."""
+        first, last = together[0], together[-1]
+        for _ in range(LOOKS):
+            content = self._range(first.shard, first.offset, last.offset + last.length - first.offset)
+            jpegs = {}
+            for wanted in together:
+                begin = wanted.offset - first.offset
+                jpegs[wanted] = content[begin : begin + wanted.length]
+            damaged = [wanted for wanted, jpeg in jpegs.items() if zlib.crc32(jpeg) != wanted.crc32]
+            if not damaged:
+                return jpegs
+            self.counters.add(damaged_reads=1)
+        raise ShardError(
+            f"the frame at byte {damaged[0].offset} of {first.shard} does not match its CRC in the index"
+        )
+
+    def _labels(self, clip: PlannedClip, name: str) -> NDArray[np.int8]:
+        """Labels of each frame; missing where there are none."""
+        labels_TA = np.full((len(clip.frames_T), len(self.tracks.aus_of(name))), MISSING, np.int8)
+        shown_T = clip.frames_T >= 0
+        for row in np.unique(clip.rows_T[shown_T]).tolist():
+            label_FA = self.label(row, name)
+            if label_FA is not None:
+                mine_T = shown_T & (clip.rows_T == row)
+                labels_TA[mine_T] = label_FA[clip.frames_T[mine_T]]
+        return labels_TA
 
     def _read_label(self, row: int, name: str) -> NDArray[np.int8] | None:
-        place = self.tracks.label_members[name][row]
+        unit, local = self.tracks.place(row)
+        place = unit.labels[name][local] if name in unit.labels else None
         if place is None:
             return None
-        offset, length, crc32 = place
-        content = self._range(row, offset, length)
-        if zlib.crc32(content) != crc32:
-            raise ShardError(f"member {name} does not match its CRC in the index")
-        return np.asarray(np.load(io.BytesIO(content), allow_pickle=False), np.int8)
+        shard = unit.name("shard", local)
+        for _ in range(LOOKS):
+            content = self._range(shard, place.offset, place.length)
+            if zlib.crc32(content) == place.crc32:
+                return np.asarray(np.load(io.BytesIO(content), allow_pickle=False), np.int8)
+            self.counters.add(damaged_reads=1)
+        raise ShardError(f"{self.tracks.provenance(row)}: member {name} does not match its CRC in the index")
 
-    def _range(self, row: int, start: int, length: int) -> bytes:
+    def _range(self, shard: str, start: int, length: int) -> bytes:
         self.counters.add(requests=1, bytes_fetched=length)
-        return storage.read_range(storage.join(self.tracks.url, self.tracks.shards[row]), start, length)
+        return storage.read_range(storage.join(self.tracks.url, shard), start, length)
 
 
-def _coalesced(
-    wanted: NDArray[np.int64], offsets: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> list[list[int]]:
-    """Runs of frames that one request fetches."""
-    runs: list[list[int]] = []
-    for frame in wanted.tolist():
-        if runs and offsets[frame] - (offsets[runs[-1][-1]] + lengths[runs[-1][-1]]) <= COALESCE_BYTES:
-            runs[-1].append(frame)
+def _facts(unit: UnitRows, local: int, local_T: IntArray, frames_T: IntArray) -> ClipFacts:
+    key_of = {row: str(unit.name("key", row)) for row in {local, *local_T.tolist()}}
+    time_T = unit.time_seconds_F[unit.frame_start_N[local_T] + np.maximum(frames_T, 0)]
+    return ClipFacts(
+        key=key_of[local],
+        shard=str(unit.name("shard", local)),
+        identity=int(unit.identity_N[local]),
+        activity=unit.name("activity", local),
+        time_seconds_T=np.where(frames_T >= 0, time_T, np.nan),
+        frame_key_T=[key_of[row] for row in local_T.tolist()],
+    )
+
+
+def _wanted(unit: UnitRows, local_T: IntArray, frames_T: IntArray) -> list[Wanted | None]:
+    places = {local: unit.frame_places(local) for local in set(local_T.tolist())}
+    shards = {local: str(unit.name("shard", local)) for local in places}
+    wanted_T: list[Wanted | None] = []
+    for local, frame in zip(local_T.tolist(), frames_T.tolist(), strict=True):
+        numbers = [int(column[frame]) for column in places[local]]
+        wanted_T.append(Wanted(shards[local], *numbers) if frame >= 0 else None)
+    return wanted_T
+
+
+def coalesced(wanted: list[Wanted]) -> list[list[Wanted]]:
+    """Frames, sorted by place, that one request fetches together.
+
+    The smallest gaps are closed first, as long as what lies in them is not more than `MOST_WASTE` allows.
+    """
+    ends = [one.offset + one.length for one in wanted]
+    gaps = [
+        (after.offset - end, place)
+        for place, (end, one, after) in enumerate(zip(ends, wanted, wanted[1:], strict=False))
+        if one.shard == after.shard and after.offset - end <= COALESCE_BYTES
+    ]
+    room = MOST_WASTE * sum(one.length for one in wanted)
+    closed = set()
+    for gap, place in sorted(gaps):
+        room -= gap
+        if room < 0:
+            break
+        closed.add(place)
+    together: list[list[Wanted]] = []
+    for place, one in enumerate(wanted):
+        if place - 1 in closed:
+            together[-1].append(one)
         else:
-            runs.append([frame])
-    return runs
+            together.append([one])
+    return together

@@ -3,6 +3,7 @@
     <url>/manifest.json           what the set is, which files it has and their digests
     <url>/shards/<unit>-000.tar   plain USTAR; a sample is a piece of one face track
     <url>/index/<unit>.parquet    one row per sample: where its bytes are and what it shows
+    <url>/reach/<digest>.parquet  how many samples of each unit can hold which clips
     <url>/failures/<unit>.jsonl   one line per source or track that gave nothing, and why
 
 A sample's members, in this order:
@@ -23,11 +24,11 @@ from typing import Any, Self
 
 from shards.errors import ShardError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST_NAME = "manifest.json"
 JOB_NAME = "pack.json"
 """What a pack was asked to do, beside the set."""
-SET_FOLDERS = ("shards/", "index/", "failures/")
+SET_FOLDERS = ("shards/", "index/", "reach/", "failures/")
 """Whose files the manifest pins."""
 KEY_PATTERN = re.compile(r"[a-z0-9_-]{1,80}")
 UNIT_PATTERN = re.compile(r"[a-z0-9-]{1,40}")
@@ -54,6 +55,11 @@ def index_name(unit: str) -> str:
 
 def failures_name(unit: str) -> str:
     return f"failures/{unit}.jsonl"
+
+
+def reach_name(sha256: str) -> str:
+    """Named by its content: a compaction that is killed must not have replaced it."""
+    return f"reach/{sha256[:16]}.parquet"
 
 
 def digest_of(content: Any) -> str:
@@ -201,6 +207,7 @@ class Manifest:
     shards: list[FileEntry]
     indexes: list[FileEntry]
     failures: list[FileEntry]
+    reach: FileEntry
     format_version: int = FORMAT_VERSION
     recipe_digest: str = field(default="")
 
@@ -217,6 +224,11 @@ class Manifest:
     def digest(self) -> str:
         """Identity of the set: equal digests mean equal samples in equal files."""
         return digest_of(asdict(self))
+
+    @property
+    def files(self) -> list[FileEntry]:
+        """All that the set needs."""
+        return [*self.shards, *self.indexes, *self.failures, self.reach]
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
@@ -244,6 +256,7 @@ class Manifest:
                     **content,
                     "recipe": CropRecipe(**content["recipe"]),
                     "totals": Totals(**content["totals"]),
+                    "reach": FileEntry(**content["reach"]),
                     **{
                         name: [FileEntry(**entry) for entry in content[name]]
                         for name in ("shards", "indexes", "failures")

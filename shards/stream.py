@@ -8,7 +8,7 @@ Both stages read ahead by a few batches; each holds bytes, not decoded frames, u
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any, TypeVar
@@ -17,11 +17,15 @@ import numpy as np
 import webdataset as wds
 from numpy.typing import NDArray
 
+from shards import storage
 from shards.batch import ClipBatch
-from shards.plan import BatchPlan, PlannedClip, share_of
+from shards.plan import BatchPlan, PlannedClip
 from shards.reader import ClipBytes, ClipReader, StreamConfig, StreamCounters
 from shards.schema import INTENSITY_MEMBER, MISSING, OCCURRENCE_MEMBER
 from shards.tracks import TrackSet
+
+PLANNED_AHEAD = 64
+"""Batches: the index of the next window is read while those before it are on their way."""
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -29,14 +33,23 @@ _R = TypeVar("_R")
 
 def planned_batches(
     plan: BatchPlan, start_step: int, rank: int, size: int
-) -> Callable[[], Iterator[tuple[int, Sequence[PlannedClip]]]]:
-    """First stage: this rank's clips of each step from `start_step` on."""
+) -> Callable[[], Iterator[tuple[int, list[PlannedClip]]]]:
+    """First stage: this rank's clips of each step from `start_step` on, planned ahead in a thread."""
 
-    def source() -> Iterator[tuple[int, Sequence[PlannedClip]]]:
+    def steps() -> Iterator[int]:
         step = start_step
         while plan.last_step is None or step < plan.last_step:
-            yield step, share_of(plan.batch(step), rank, size)
+            yield step
             step += 1
+
+    def source() -> Iterator[tuple[int, list[PlannedClip]]]:
+        with ThreadPoolExecutor(1, thread_name_prefix="plan") as pool:
+
+            def submit(step: int) -> list[Future[list[PlannedClip]]]:
+                return [pool.submit(plan.share, step, rank, size)]
+
+            for step, (clips,) in _ahead(steps(), submit, PLANNED_AHEAD):
+                yield step, clips
 
     return source
 
@@ -64,10 +77,10 @@ def _ahead(
 def fetch(reader: ClipReader) -> Callable[[Iterable[Any]], Iterator[tuple[int, list[ClipBytes]]]]:
     """Second stage: read the bytes of the batches ahead."""
 
-    def stage(batches: Iterable[tuple[int, Sequence[PlannedClip]]]) -> Iterator[tuple[int, list[ClipBytes]]]:
+    def stage(batches: Iterable[tuple[int, list[PlannedClip]]]) -> Iterator[tuple[int, list[ClipBytes]]]:
         with ThreadPoolExecutor(reader.config.threads, thread_name_prefix="fetch") as pool:
 
-            def submit(item: tuple[int, Sequence[PlannedClip]]) -> list[Future[ClipBytes]]:
+            def submit(item: tuple[int, list[PlannedClip]]) -> list[Future[ClipBytes]]:
                 return [pool.submit(reader.fetch, clip) for clip in item[1]]
 
             for (step, _), read in _ahead(batches, submit, reader.config.read_ahead):
@@ -102,35 +115,34 @@ def _empty_frames(reader: ClipReader, reads: list[ClipBytes]) -> NDArray[np.uint
 def _batch(
     reader: ClipReader, reads: list[ClipBytes], frames: NDArray[np.uint8], valid: NDArray[np.bool_]
 ) -> ClipBatch:
-    tracks, clips = reader.tracks, [read.clip for read in reads]
+    clips, facts = [read.clip for read in reads], [read.facts for read in reads]
     index_BT = np.stack([clip.frames_T for clip in clips])
-    time_BT = np.stack([tracks.columns.times(clip.row)[clip.frames_T] for clip in clips])
-    rows = [clip.row for clip in clips]
     return ClipBatch(
         position_B=np.array([clip.position for clip in clips], np.int64),
         augment_seed_B=np.array([clip.augment_seed for clip in clips], np.int64),
         frames_BTHWC=frames,
         frame_valid_BT=(index_BT >= 0) & valid[:, None],
-        time_BT=np.where(index_BT >= 0, time_BT, np.nan),
+        time_BT=np.stack([one.time_seconds_T for one in facts]),
         frame_index_BT=index_BT,
-        identity_B=tracks.columns.identity[rows],
+        frame_key_BT=[one.frame_key_T for one in facts],
+        identity_B=np.array([one.identity for one in facts], np.int64),
         valid_B=valid,
-        key_B=[tracks.keys[row] for row in rows],
-        provenance_B=[reader.provenance(row) for row in rows],
-        activity_B=[tracks.activities[row] for row in rows],
-        occurrence_BTA=_labels(reads, OCCURRENCE_MEMBER, len(tracks.manifest.occurrence_aus)),
-        intensity_BTA=_labels(reads, INTENSITY_MEMBER, len(tracks.manifest.intensity_aus)),
+        key_B=[one.key for one in facts],
+        provenance_B=[f"{storage.join(reader.tracks.url, one.shard)}#{one.key}" for one in facts],
+        activity_B=[one.activity for one in facts],
+        occurrence_BTA=_labels(reader, reads, OCCURRENCE_MEMBER),
+        intensity_BTA=_labels(reader, reads, INTENSITY_MEMBER),
     )
 
 
-def _labels(reads: list[ClipBytes], name: str, aus: int) -> NDArray[np.int8] | None:
+def _labels(reader: ClipReader, reads: list[ClipBytes], name: str) -> NDArray[np.int8] | None:
+    aus = reader.tracks.aus_of(name)
     if not aus:
         return None
-    labels_BTA = np.full((len(reads), len(reads[0].clip.frames_T), aus), MISSING, np.int8)
+    labels_BTA = np.full((len(reads), len(reads[0].clip.frames_T), len(aus)), MISSING, np.int8)
     for slot, read in enumerate(reads):
-        if name in read.labels:
-            present = read.clip.frames_T >= 0
-            labels_BTA[slot, present] = read.labels[name][read.clip.frames_T[present]]
+        if name in read.labels_TA:
+            labels_BTA[slot] = read.labels_TA[name]
     return labels_BTA
 
 

@@ -1,67 +1,217 @@
-"""A shard set opened for reading: its manifest and the columns of its index.
+"""A shard set opened for reading: its manifest, and the index rows of each unit when they are asked for.
 
-Axes: N sample rows, F frames of all rows one after another.
+Rows are numbered through the whole set, unit by unit in the manifest's order, without those of whom the run
+leaves out. A set of a hundred million rows costs what its manifest and `reach/` take; the columns of
+all rows at once (`keys`, `identities`, ...) are for sets that fit in memory, such as the labelled ones.
+
+Axes: N sample rows, U units.
 """
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any, cast
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.draw import IntArray
+from shards import storage
+from shards.batch import ClipSpec
 from shards.errors import ShardError
-from shards.index import open_set
-from shards.plan import PlanColumns
-from shards.schema import INTENSITY_MEMBER, OCCURRENCE_MEMBER, Manifest, identity_hash
-from shards.tombstones import hidden, tombstones
+from shards.index import from_parquet, read_manifest
+from shards.reach import IntArray, ReachCounts
+from shards.schema import OCCURRENCE_MEMBER, FileEntry, Manifest
+from shards.tombstones import affected_units, tombstones
+from shards.unit_rows import COLUMNS, UnitRows
+
+KEPT_ROWS = 100_000
+"""Rows of units kept after their use, about a kilobyte each: two windows of a plan, and more."""
+UNITS_AT_ONCE = 8
+"""Read from the store beside one another."""
 
 
-@dataclass(frozen=True)
 class TrackSet:
-    """Where every frame of a set lies and what its rows show."""
+    """Where every frame of a set lies and what its rows show; its methods may be called from any thread."""
 
-    url: str
-    manifest: Manifest
-    columns: PlanColumns
-    keys: list[str]
-    shards: list[str]
-    identities: list[str]
-    videos: list[str]
-    activities: list[str | None]
-    track: IntArray
-    piece: IntArray
-    frame_number: IntArray
-    """(F,) number of the frame in its source."""
-    frame_offset: IntArray
-    frame_length: IntArray
-    frame_crc32: IntArray
-    label_members: dict[str, list[tuple[int, int, int] | None]]
-    """By member name: offset, length and CRC of each row's label array, or None."""
-    withheld: NDArray[np.bool_]
-    """(N,) rows of people and videos that were forgotten since the run began: planned, and never read."""
+    def __init__(
+        self, url: str, manifest: Manifest, counts: ReachCounts, left_out: Collection[str] | None = None
+    ) -> None:
+        """See `load_tracks`."""
+        self.url, self.manifest = url, manifest
+        forgotten = tombstones(url)
+        self.left_out = forgotten if left_out is None else tuple(sorted(left_out))
+        self._forgotten = forgotten
+        self._counts = counts
+        self._kept: OrderedDict[int, UnitRows] = OrderedDict()
+        self._lock = Lock()
+        self.rows_U = np.array([entry.rows for entry in manifest.indexes], np.int64)
+        self.first_row_U = np.zeros(len(self.rows_U), np.int64)
+        affected = affected_units(url, manifest, self.left_out)
+        self._filtered = {unit: self.unit(unit) for unit in affected}
+        for unit, rows in self._filtered.items():
+            self.rows_U[unit] = len(rows)
+        self.first_row_U = np.cumsum(self.rows_U) - self.rows_U
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return int(self.rows_U.sum())
 
     @property
+    def digest(self) -> str:
+        """Identity of the set."""
+        return self.manifest.digest
+
+    def usable(self, spec: ClipSpec) -> IntArray:
+        """(U,) rows of each unit that can hold a clip."""
+        usable_U = self._counts.usable(spec, len(self.rows_U))
+        for unit, rows in self._filtered.items():
+            usable_U[unit] = rows.reach.fits(spec).sum() if len(rows) else 0
+        return usable_U
+
+    def unit(self, unit: int) -> UnitRows:
+        """The rows of one unit.
+
+        Raises:
+            ShardError: the index is not the one that the manifest names, or cannot be read.
+        """
+        with self._lock:
+            found = self._kept.get(unit)
+            if found is not None:
+                self._kept.move_to_end(unit)
+                return found
+        found = self._read(unit)
+        with self._lock:
+            self._kept[unit] = found
+            rows = sum(len(kept) for kept in self._kept.values())
+            while rows > KEPT_ROWS and len(self._kept) > 1:
+                rows -= len(self._kept.popitem(last=False)[1])
+        return found
+
+    def units(self, units: Collection[int]) -> list[UnitRows]:
+        """Several units, read beside one another."""
+        with ThreadPoolExecutor(UNITS_AT_ONCE) as pool:
+            return list(pool.map(self.unit, units))
+
+    def unit_of(self, row: int) -> int:
+        """The unit that a row of the set is in."""
+        return int(np.searchsorted(self.first_row_U, row, side="right")) - 1
+
+    def place(self, row: int) -> tuple[UnitRows, int]:
+        """A row's unit, and its number within it."""
+        unit = self.unit_of(row)
+        return self.unit(unit), row - int(self.first_row_U[unit])
+
+    def frame_places(self, row: int) -> tuple[IntArray, IntArray, NDArray[np.uint32]]:
+        """Offset in the row's shard, length and CRC of each of its frames."""
+        rows, number = self.place(row)
+        return rows.frame_places(number)
+
+    def aus_of(self, member: str) -> list[int]:
+        """A: the AUs that labels of this member name are of."""
+        if member == OCCURRENCE_MEMBER:
+            return self.manifest.occurrence_aus
+        return self.manifest.intensity_aus
+
+    def times(self, row: int) -> NDArray[np.float64]:
+        """A row's frame times in seconds."""
+        rows, number = self.place(row)
+        return rows.times(number)
+
+    def provenance(self, row: int) -> str:
+        """Where a row's sample is, for messages."""
+        rows, number = self.place(row)
+        return f"{storage.join(self.url, rows.name('shard', number))}#{rows.name('key', number)}"
+
+    def key(self, row: int) -> str:
+        """A row's key."""
+        rows, number = self.place(row)
+        return str(rows.name("key", number))
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """(N,) keys."""
+        return self._names("key")
+
+    @cached_property
+    def shards(self) -> list[str]:
+        """(N,) names of shards."""
+        return self._names("shard")
+
+    @cached_property
+    def identities(self) -> list[str]:
+        """(N,) people."""
+        return self._names("identity")
+
+    @cached_property
+    def videos(self) -> list[str]:
+        """(N,) videos."""
+        return self._names("video")
+
+    @cached_property
+    def activities(self) -> list[str | None]:
+        """(N,) what people were asked to do, where the set says it."""
+        return self._names("activity")
+
+    @cached_property
+    def track(self) -> IntArray:
+        """(N,) numbers of tracks within their videos."""
+        return np.array(self._names("track"), np.int64)
+
+    @cached_property
+    def piece(self) -> IntArray:
+        """(N,) numbers of pieces within their tracks."""
+        return np.array(self._names("piece"), np.int64)
+
+    @cached_property
     def num_frames(self) -> IntArray:
         """(N,) frames of each row."""
-        return self.columns.num_frames
-
-    def frames_of(self, row: int) -> slice:
-        """Where a row's frames stand in the (F,) arrays."""
-        start = int(self.columns.time_start[row])
-        return slice(start, start + int(self.columns.num_frames[row]))
+        return np.concatenate([rows.num_frames_N for rows in self._all])
 
     def rows_of(self, identities: set[str]) -> IntArray:
         """Rows that show one of these people."""
         return np.flatnonzero([identity in identities for identity in self.identities])
 
+    @cached_property
+    def withheld(self) -> NDArray[np.bool_]:
+        """(N,) rows of people and videos that were forgotten since the run began."""
+        return np.concatenate([rows.withheld_N for rows in self._all])
+
+    def labelled(self, member: str) -> NDArray[np.bool_]:
+        """(N,) which rows have labels of this member name."""
+        places = [rows.labels.get(member, [None] * len(rows)) for rows in self._all]
+        return np.array([place is not None for unit in places for place in unit], np.bool_)
+
+    def _names(self, column: str) -> list[Any]:
+        return [value for rows in self._all for value in rows.names[column].to_pylist()]
+
+    @cached_property
+    def _all(self) -> list[UnitRows]:
+        return self.units(range(len(self.rows_U)))
+
+    def _read(self, unit: int) -> UnitRows:
+        entry = self.manifest.indexes[unit]
+        content = read_pinned(self.url, entry)
+        table = from_parquet(content, entry.name, COLUMNS)
+        return UnitRows.from_table(table, self.manifest.namespace, self.left_out, self._forgotten)
+
+
+def read_pinned(url: str, entry: FileEntry) -> bytes:
+    """A file of the set as the manifest pins it.
+
+    Raises:
+        ShardError: it is another one.
+    """
+    source = storage.join(url, entry.name)
+    content = storage.read_bytes(source)
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise ShardError(f"{source} is not the file that the manifest names: sha256 differs; pack again")
+    return content
+
 
 def load_tracks(url: str, left_out: Collection[str] | None = None) -> TrackSet:
-    """Open a finished set; reads its manifest and index, checked against the manifest's digests.
+    """Open a finished set; what is read of it is checked against the manifest's digests.
 
     Args:
         url: the set.
@@ -70,77 +220,13 @@ def load_tracks(url: str, left_out: Collection[str] | None = None) -> TrackSet:
             since then keeps its rows, and none of them is read.
 
     Raises:
-        ShardError: the set is unfinished, damaged or of another format version.
+        ShardError: the set is unfinished, damaged or of another format version, or shows nobody.
     """
-    manifest, table = open_set(url)
-    forgotten = tombstones(url)
-    left_out = forgotten if left_out is None else tuple(sorted(left_out))
-    if not table.num_rows:
+    manifest = read_manifest(url)
+    if not manifest.totals.samples:
         raise ShardError(f"{url} holds no samples; its failures/ folder says why each source gave nothing")
-    unit = np.repeat(np.arange(len(manifest.indexes)), [entry.rows for entry in manifest.indexes])
-    names, videos = table["identity"].to_pylist(), table["video"].to_pylist()
-    hashes = {name: identity_hash(manifest.namespace, name) for name in set(names)}
-    identity = np.array([hashes[name] for name in names], np.int64)
-    kept = ~hidden(manifest.namespace, names, videos, left_out)
-    if not kept.any():
+    counts = ReachCounts.from_parquet(read_pinned(url, manifest.reach), manifest.reach.name)
+    tracks = TrackSet(url, manifest, counts, left_out)
+    if not len(tracks):
         raise ShardError(f"{url}: everyone in it is forgotten; pack another set")
-    withheld = hidden(manifest.namespace, names, videos, forgotten)[kept]
-    return _columns(url, manifest, table.filter(kept), unit[kept], identity[kept], withheld, left_out)
-
-
-def _columns(
-    url: str,
-    manifest: Manifest,
-    table: Any,
-    unit: IntArray,
-    identity: IntArray,
-    withheld: NDArray[np.bool_],
-    left_out: tuple[str, ...],
-) -> TrackSet:
-    def flat(name: str, dtype: type) -> NDArray[Any]:
-        return cast(
-            NDArray[Any], table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(dtype)
-        )
-
-    num_frames = table["num_frames"].to_numpy().astype(np.int64)
-    columns = PlanColumns(
-        digest=manifest.digest,
-        unit=unit,
-        identity=identity,
-        num_frames=num_frames,
-        time_start=np.cumsum(num_frames) - num_frames,
-        time_seconds=flat("time_seconds", np.float64),
-        left_out=left_out,
-    )
-    labelled = {OCCURRENCE_MEMBER: table["has_occurrence"], INTENSITY_MEMBER: table["has_intensity"]}
-    members = table["members"] if any(any(flags.to_pylist()) for flags in labelled.values()) else None
-    return TrackSet(
-        url=url,
-        manifest=manifest,
-        columns=columns,
-        keys=table["key"].to_pylist(),
-        shards=table["shard"].to_pylist(),
-        identities=table["identity"].to_pylist(),
-        videos=table["video"].to_pylist(),
-        activities=table["activity"].to_pylist(),
-        track=table["track"].to_numpy().astype(np.int64),
-        piece=table["piece"].to_numpy().astype(np.int64),
-        frame_number=flat("frame_number", np.int64),
-        frame_offset=flat("frame_offset", np.int64),
-        frame_length=flat("frame_length", np.int64),
-        frame_crc32=flat("frame_crc32", np.int64),
-        label_members={
-            name: [None] * len(unit)
-            if members is None
-            else [_place(row, name) for row in members.to_pylist()]
-            for name in labelled
-        },
-        withheld=withheld,
-    )
-
-
-def _place(members: list[dict[str, Any]], name: str) -> tuple[int, int, int] | None:
-    for member in members:
-        if member["name"].endswith(f".{name}"):
-            return member["offset"], member["length"], member["crc32"]
-    return None
+    return tracks

@@ -20,6 +20,8 @@ from shards import storage
 from shards.errors import ShardError
 from shards.index import from_parquet, read_manifest, to_rows
 from shards.look import look_of
+from shards.reach import Reach, reach_parquet
+from shards.runs import reach_of
 from shards.schema import (
     FACTS_MEMBER,
     FRAMES_MEMBER,
@@ -58,11 +60,11 @@ def verify(url: str, deep: bool = False, on_file: Callable[[str], None] | None =
     manifest = read_manifest(url)
     report = Report()
     names = set(storage.list_names(url))
-    pinned = {entry.name for entry in (*manifest.shards, *manifest.indexes, *manifest.failures)}
+    pinned = {entry.name for entry in manifest.files}
     strays = [name for name in sorted(names - pinned) if name.startswith(SET_FOLDERS)]
     report.problems += [f"{name}: not in the manifest; left by something else, remove it" for name in strays]
     small: dict[str, bytes] = {}
-    for entry in (*manifest.indexes, *manifest.failures):
+    for entry in (*manifest.indexes, *manifest.failures, manifest.reach):
         with tempfile.TemporaryFile() as file:
             if _fetch(url, entry, names, file, report):
                 small[entry.name] = _content(file)
@@ -112,6 +114,7 @@ def _fetch(url: str, entry: FileEntry, names: set[str], file: Any, report: Repor
 
 def _check_index(manifest: Manifest, small: dict[str, bytes], report: Report) -> list[SampleRow]:
     rows: list[SampleRow] = []
+    reach: list[Reach] = []
     for entry in manifest.indexes:
         if entry.name in small:
             try:
@@ -122,6 +125,9 @@ def _check_index(manifest: Manifest, small: dict[str, bytes], report: Report) ->
             if len(found) != entry.rows:
                 report.problems.append(f"{entry.name}: {len(found)} rows, the manifest says {entry.rows}")
             rows += found
+            reach.append(reach_of(found))
+    if len(reach) == len(manifest.indexes) and small.get(manifest.reach.name, b"") != reach_parquet(reach):
+        report.problems.append(f"{manifest.reach.name}: counts other samples than the index has")
     ledgers = []
     for entry in manifest.failures:
         lines = small.get(entry.name, b"").splitlines()

@@ -22,6 +22,7 @@ def clip_batch(step: int, total: int, clips: slice = slice(None)) -> DeviceBatch
         frame_valid_BT=np.repeat(valid[:, None], total, 1)[clips],
         time_BT=np.tile(np.arange(total) / 5, (CLIPS, 1))[clips],
         frame_index_BT=np.tile(np.arange(total), (CLIPS, 1))[clips],
+        frame_key_BT=[],
         identity_B=np.arange(CLIPS)[clips] % 4,
         valid_B=valid[clips],
         key_B=[f"k{i}" for i in range(CLIPS)][clips],

@@ -8,6 +8,8 @@ import simplejpeg
 
 from shards import storage
 from shards.index import UnitSummary, to_parquet
+from shards.reach import Reach, write_reach
+from shards.runs import reach_of
 from shards.schema import (
     MANIFEST_NAME,
     CropRecipe,
@@ -51,6 +53,7 @@ def write_set(
     indexes: list[FileEntry] = []
     failures: list[FileEntry] = []
     all_rows: list[SampleRow] = []
+    reach: list[Reach] = []
     for unit_number in range(units):
         unit = f"u{unit_number:04d}"
         rows = []
@@ -69,6 +72,7 @@ def write_set(
             FileEntry(index_name(unit), len(rows), len(content), hashlib.sha256(content).hexdigest())
         )
         all_rows += rows
+        reach.append(reach_of(rows))
     manifest = Manifest(
         namespace="drawn",
         layout="folder",
@@ -81,6 +85,7 @@ def write_set(
         shards=shards,
         indexes=indexes,
         failures=failures,
+        reach=write_reach(url, reach),
     )
     storage.write_bytes(storage.join(url, MANIFEST_NAME), manifest.to_json().encode())
     return manifest

@@ -141,7 +141,7 @@ def _contrast_stage(
     stages: Stages,
 ) -> None:
     plan = Plan(
-        data.tracks.columns,
+        data.tracks,
         ClipSpec(num_frames=1),
         config.fit.batch,
         seed=draw_seed(seed, ORDER),

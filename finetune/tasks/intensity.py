@@ -150,7 +150,7 @@ class _Look:
 
 def _plan(data: FoldData, labelled: dict[int, list[int]], config: IntensityConfig, seed: int) -> Plan:
     return Plan(
-        data.tracks.columns,
+        data.tracks,
         ClipSpec(num_frames=config.window, left_context=config.left_context),
         config.fit.batch,
         seed=draw_seed(seed, ORDER),

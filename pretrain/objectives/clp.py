@@ -25,7 +25,7 @@ from pretrain.objectives.objective import GlobalMean, Losses, losses
 from pretrain.objectives.student import MomentumObjective
 from pretrain.world import World
 from shards.batch import ClipSpec
-from shards.plan import Policy
+from shards.policies import DistinctIdentity, Policy
 
 QUERY_VIEW, KEY_VIEW, MEMORY_VIEW, ANCHOR_DRAW = 0, 1, 2, 40
 
@@ -81,7 +81,7 @@ class ClpConfig:
 class Clp(MomentumObjective):
     """The objective. Its parameters are the trained encoder and head."""
 
-    batch_policy: Policy = "distinct_identity"
+    batch_policy: Policy = DistinctIdentity()
 
     def __init__(
         self,

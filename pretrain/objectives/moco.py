@@ -15,7 +15,7 @@ from pretrain.models.encoder import EncoderConfig
 from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, losses
 from pretrain.objectives.student import MomentumObjective
 from pretrain.world import World
-from shards.plan import Policy
+from shards.policies import AnyOrder, Policy
 
 QUERY_VIEW, KEY_VIEW = 0, 1
 
@@ -37,7 +37,7 @@ class MocoConfig(FrameContrastConfig):
 class Moco(MomentumObjective):
     """The objective. Its parameters are the trained encoder and head."""
 
-    batch_policy: Policy = "any"
+    batch_policy: Policy = AnyOrder()
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from pretrain.device import DeviceBatch
 from pretrain.models.encoder import FrameEncoder
 from pretrain.world import World
 from shards.batch import ClipSpec
-from shards.plan import Policy
+from shards.policies import Policy
 
 
 class Losses(NamedTuple):

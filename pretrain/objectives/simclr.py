@@ -16,7 +16,7 @@ from pretrain.models.encoder import EncoderConfig
 from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, losses
 from pretrain.objectives.student import StudentObjective
 from pretrain.world import World
-from shards.plan import Policy
+from shards.policies import AnyOrder, Policy
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SimclrConfig(FrameContrastConfig):
 class Simclr(StudentObjective):
     """The objective. Its parameters are the trained encoder and head."""
 
-    batch_policy: Policy = "any"
+    batch_policy: Policy = AnyOrder()
 
     def __init__(
         self,

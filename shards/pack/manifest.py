@@ -13,6 +13,8 @@ from shards.index import Span, UnitSummary, from_parquet, summary_of, to_spans
 from shards.layouts.layout import Layout
 from shards.pack.job import PackConfig, versions
 from shards.pack.units import Unit
+from shards.reach import Reach, write_reach
+from shards.runs import reach_of
 from shards.schema import CropRecipe, FileEntry, Manifest, index_name
 from shards.totals import count_totals
 
@@ -36,6 +38,7 @@ def make_manifest(config: PackConfig, layout: Layout, recipe: CropRecipe, units:
         shards=committed.shards,
         indexes=committed.indexes,
         failures=committed.ledgers,
+        reach=write_reach(config.url, committed.reach),
     )
 
 
@@ -59,6 +62,7 @@ class _Committed:
     ledgers: list[FileEntry] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     cpus: set[str] = field(default_factory=set)
+    reach: list[Reach] = field(default_factory=list)
 
     def rows(self, units: list[Unit]) -> Iterator[Span]:
         """All rows, unit by unit; only a few units are in memory."""
@@ -70,7 +74,9 @@ class _Committed:
                     self.ledgers.append(unit.summary.failures)
                     self.cpus.add(unit.summary.cpu)
                     self.failures.update(unit.reasons)
-                    yield from to_spans(unit.table)
+                    spans = list(to_spans(unit.table))
+                    self.reach.append(reach_of(spans))
+                    yield from spans
 
     def _read(self, unit: Unit) -> _Read:
         name = index_name(unit.name)

@@ -20,6 +20,8 @@ from shards.layouts.disfa import AUS
 from shards.pack.faces.detect import YuNet
 from shards.pack.faces.encode import encode
 from shards.pack.job import PackConfig, recipe_of
+from shards.reach import write_reach
+from shards.runs import reach_of
 from shards.schema import CropRecipe, FileEntry, Manifest, index_name
 from shards.synthetic.generate import GenerateConfig, generate
 from shards.totals import count_totals
@@ -102,6 +104,7 @@ def write_set(folder: Path, people=PEOPLE, num_frames=24, labelled=True, intensi
         shards=writer.shards,
         indexes=[FileEntry(index_name("u0"), len(rows), len(index), hashlib.sha256(index).hexdigest())],
         failures=[failures],
+        reach=write_reach(str(folder), [reach_of(rows)]),
     )
     (folder / "manifest.json").write_text(manifest.to_json())
     return str(folder)

@@ -7,9 +7,9 @@ from finetune.faces import PIECE_FRAMES, FramesSeen, face_pieces, refuse_other_r
 from pretrain.config import ConfigError
 from shards.batch import ClipSpec
 from shards.errors import ShardError
+from shards.evaluation import EvaluationPlan
 from shards.pack.job import PackConfig
 from shards.pack.pack import pack
-from shards.plan import EvaluationPlan
 from shards.reader import StreamConfig
 from shards.stream import stream_clips
 from shards.tracks import load_tracks
@@ -21,7 +21,7 @@ def test_frames_equal_those_that_packing_stores(face_video, real_recipe, tmp_pat
     pack(PackConfig(str(face_video.parent.parent), url, "disfa", size=real_recipe.size, workers=1))
     tracks = load_tracks(url)
     assert tracks.manifest.recipe.digest == real_recipe.digest
-    plan = EvaluationPlan(tracks.columns, ClipSpec(64, whole=True), 1)
+    plan = EvaluationPlan(tracks, ClipSpec(64, whole=True), 1)
     _, clips = next(stream_clips(tracks, plan, StreamConfig()))
     seen = FramesSeen()
     pieces = list(face_pieces(face_video, real_recipe, seen))
@@ -68,9 +68,7 @@ def test_a_model_s_own_detector_and_crop_serve_it(face_video, tmp_path, monkeypa
         "upper-1",
     )
     refuse_other_recipe(recipe)
-    _, clips = next(
-        stream_clips(tracks, EvaluationPlan(tracks.columns, ClipSpec(64, whole=True), 1), StreamConfig())
-    )
+    _, clips = next(stream_clips(tracks, EvaluationPlan(tracks, ClipSpec(64, whole=True), 1), StreamConfig()))
     frames = np.concatenate([piece.frames_THWC for piece in face_pieces(face_video, recipe, FramesSeen())])
     np.testing.assert_array_equal(frames, clips.frames_BTHWC[0, : len(frames)])
     monkeypatch.setattr("my_lab.Upper.version", "upper-2")

@@ -74,10 +74,9 @@ def test_no_state_is_carried_over_a_gap(make_set, tmp_path, tiny_encoder):
 
 def test_an_unreadable_sample_is_named_and_counts_nowhere(make_set, tmp_path):
     tracks = load_tracks(make_set(tmp_path / "set"))
-    place = tracks.frames_of(0)
     shard = tmp_path / "set" / tracks.shards[0]
     content = bytearray(shard.read_bytes())
-    start = int(tracks.frame_offset[place][0])
+    start = int(tracks.frame_places(0)[0][0])
     content[start : start + 40] = bytes(40)
     shard.write_bytes(bytes(content))
     target = make_target("intensity", DISFA, tracks.manifest)

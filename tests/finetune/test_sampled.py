@@ -15,7 +15,7 @@ def test_frames_are_spread_over_all_pieces_of_a_video(toy_set):
     videos = [tracks.videos[row] for row, _ in chosen]
     assert {video: videos.count(video) for video in videos} == dict.fromkeys(sorted(set(tracks.videos)), 4)
     first = [(row, frame) for row, frame in chosen if tracks.videos[row] == videos[0]]
-    times = [float(tracks.columns.times(row)[frame]) for row, frame in first]
+    times = [float(tracks.times(row)[frame]) for row, frame in first]
     assert times == pytest.approx([0.0, 8 / 20, 15 / 20, 23 / 20])
     assert len(spread_frames(tracks, [0], 99)) == tracks.num_frames[0]
 

@@ -22,6 +22,7 @@ from pretrain.models.encoder import FACTS_NAME, FrameEncoder, save_encoder
 from pretrain.models.projected import ProjectedEncoder
 from shards.batch import ClipSpec
 from shards.plan import Plan
+from shards.policies import DistinctIdentity
 from shards.tracks import load_tracks
 from tests.browser import look
 
@@ -73,7 +74,7 @@ def run(tmp_path_factory, unlabelled, tiny_encoder):
     place.mkdir(parents=True)
     data = save(state)
     (place / "part").write_bytes(data)
-    order = Plan(tracks.columns, spec, 4, 3, "distinct_identity").describe()
+    order = Plan(tracks, spec, 4, 3, DistinctIdentity()).describe()
     facts = {"config": config, "order": json.loads(json.dumps(order)), "ranks": 2, "step": 7}
     part = {"file": "part", "sha256": hashlib.sha256(data).hexdigest(), "slices": slices}
     (place / MARKER).write_text(json.dumps({"facts": facts, "parts": [part]}))
@@ -157,8 +158,8 @@ def test_the_first_clip_is_the_one_that_was_trained_on(run, unlabelled):
     found = open_pretrain_run(str(run))
     tracks = load_tracks(unlabelled)
     views = first_clip(tracks, found.reader.facts["order"], found.config)
-    clip = Plan(tracks.columns, ClipSpec(5, (0.04, 0.11), 1), 4, 3, "distinct_identity").batch(0)[0]
-    times = tracks.columns.times(clip.row)[clip.frames_T[:5]]
+    clip = Plan(tracks, ClipSpec(5, (0.04, 0.11), 1), 4, 3, DistinctIdentity()).batch(0)[0]
+    times = tracks.times(clip.row)[clip.frames_T[:5]]
     assert views.time_seconds_T == pytest.approx((times - times[0]).tolist())
     assert [len(view) for view in views.views_VT] == [5, 5]
     assert views.views_VT[0] != views.views_VT[1]

@@ -23,6 +23,7 @@ def clip_batch(step: int, clips: slice = slice(None)) -> ClipBatch:
         frame_valid_BT=np.ones((CLIPS, 3), bool)[clips],
         time_BT=np.zeros((CLIPS, 3))[clips],
         frame_index_BT=frames_BT[clips],
+        frame_key_BT=[],
         identity_B=np.arange(CLIPS)[clips],
         valid_B=np.ones(CLIPS, bool)[clips],
         key_B=[f"k{i}" for i in range(CLIPS)][clips],
@@ -46,7 +47,7 @@ def metered(world: World, clips: slice) -> list[dict[str, float]]:
             parts = {"loss/total": torch.tensor(float(world.rank + step))}
             if step % STEPS == STEPS - 1:
                 parts["loss/cross_identity"] = torch.tensor(0.25)
-            meter.add(parts, clip_batch(step, clips), duplicates=step)
+            meter.add(parts, clip_batch(step, clips), violations=step)
         found.append(meter.reduce(1.5, 0.01))
     return found
 
@@ -70,7 +71,7 @@ def check_common(intervals: list[dict[str, float]]) -> None:
     for number, metrics in enumerate(intervals):
         steps = range(number * STEPS, (number + 1) * STEPS)
         assert metrics["data/order_fingerprint"] == planned_fingerprint(steps)
-        assert metrics["data/duplicate_identities"] == sum(steps) / STEPS
+        assert metrics["data/policy_violations"] == sum(steps) / STEPS
         assert (metrics["optim/gradient_norm"], metrics["optim/learning_rate"]) == (1.5, 0.01)
         assert metrics["memory/peak_mb"] > 10
 

@@ -112,7 +112,7 @@ def test_both_parts_of_the_loss_are_active_for_most_of_the_run(found):
 def test_exactly_the_planned_frames_are_consumed(found, set_url):
     tracks = load_tracks(set_url)
     config = config_of(set_url, "unused")
-    plan = Plan(tracks.columns, config.clp.clip_spec, BATCH, 0, Clp.batch_policy)
+    plan = Plan(tracks, config.clp.clip_spec, BATCH, 0, Clp.batch_policy)
     for step, metrics in found["straight"]["curve"].items():
         planned = sum(
             clip_fingerprint(c.position, tracks.keys[c.row], c.frames_T) for c in plan.batch(step - 1)
@@ -249,7 +249,7 @@ def test_a_run_that_goes_on_reads_nothing_of_who_was_forgotten_meanwhile(tmp_pat
     assert process.returncode == 0, said
     resumed = curve(spool_of(tmp_path / "second"))
     tracks = load_tracks(url, left_out=[])
-    plan = Plan(tracks.columns, config.clp.clip_spec, BATCH, config.run.seed, Clp.batch_policy)
+    plan = Plan(tracks, config.clp.clip_spec, BATCH, config.run.seed, Clp.batch_policy)
     first, ahead = min(resumed) - 1, 2 * config.data.stream.read_ahead + 1
 
     def planned(steps: range) -> int:

@@ -19,6 +19,7 @@ from pretrain.meter import clip_fingerprint
 from pretrain.train import PretrainConfig
 from shards import storage
 from shards.plan import Plan
+from shards.policies import DistinctIdentity
 from shards.tracks import load_tracks
 from tests.drawn_set import write_set
 
@@ -101,7 +102,7 @@ def test_a_killed_worker_resumes_with_nothing_missing_or_repeated(
     tracks = load_tracks(f"{bucket_url}/set")
     words = ("data.url=x", "run.url=x")
     config = load(PretrainConfig, Request((ROOT / CONFIG,), words, print_only=False))
-    plan = Plan(tracks.columns, config.clp.clip_spec, BATCH, 0, "distinct_identity")
+    plan = Plan(tracks, config.clp.clip_spec, BATCH, 0, DistinctIdentity())
     planned = {
         step + 1: float(
             sum(clip_fingerprint(c.position, tracks.keys[c.row], c.frames_T) for c in plan.batch(step))

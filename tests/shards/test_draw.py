@@ -4,13 +4,28 @@ import numpy as np
 import pytest
 
 from shards.batch import ClipSpec
-from shards.draw import CLIP, SAMPLES, draw_frames, fits, generator
+from shards.draw import CLIP, SAMPLES, draw_frames, generator, numbers_needed
+from shards.reach import Reach
+from shards.unit_rows import Stretch
 
 TIMES = np.arange(50) / 25
 
 
+def one(times: np.ndarray, spec: ClipSpec, position: int = 0, anchor: int | None = None) -> np.ndarray:
+    """A clip of a sample that is a run of its own."""
+    stretch = Stretch([0], [0], times, slice(0, len(times)))
+    number_K = generator(0, CLIP, position).random(numbers_needed(spec))
+    apart = float(times[-1] - times[0]) / max(1, len(times) - 1)
+    return draw_frames(stretch, spec, number_K, apart, None if anchor is None else np.array([anchor]))
+
+
 def drawn(times: np.ndarray, spec: ClipSpec, count: int, anchor: int | None = None) -> np.ndarray:
-    return np.stack([draw_frames(times, spec, generator(0, CLIP, i), anchor) for i in range(count)])
+    return np.stack([one(times, spec, i, anchor) for i in range(count)])
+
+
+def holds(times: np.ndarray, spec: ClipSpec) -> bool:
+    frames = np.array([len(times)])
+    return bool(Reach.of_runs(frames, frames, np.array([times[-1] - times[0]])).fits(spec)[0])
 
 
 def test_generators_are_equal_by_their_numbers_and_differ_in_each():
@@ -57,7 +72,7 @@ def test_a_gap_shrinks_to_what_a_short_sample_holds():
 def test_frames_nearest_in_time_are_taken_where_frames_are_missing():
     times = np.array([0.0, 0.1, 0.2, 0.9, 1.0])
     spec = ClipSpec(3, (0.5, 0.5))
-    assert draw_frames(times, spec, generator(0, CLIP, 0)).tolist() == [0, 2, 4]
+    assert one(times, spec).tolist() == [0, 2, 4]
 
 
 def test_extra_frames_are_the_others_uniformly():
@@ -70,14 +85,14 @@ def test_extra_frames_are_the_others_uniformly():
 
 
 def test_extra_frames_repeat_only_where_frames_run_out():
-    clip = draw_frames(TIMES[:5], ClipSpec(4, extra_frames=3), generator(0, CLIP, 0))
+    clip = one(TIMES[:5], ClipSpec(4, extra_frames=3))
     assert set(clip[4:].tolist()) == set(range(5)) - set(clip[:4].tolist())
 
 
 def test_a_whole_sample_is_cut_or_filled_up_with_empty_slots():
     spec = ClipSpec(6, whole=True)
-    assert draw_frames(TIMES[:4], spec, generator(0, CLIP, 0)).tolist() == [0, 1, 2, 3, -1, -1]
-    assert draw_frames(TIMES, spec, generator(0, CLIP, 0)).tolist() == [0, 1, 2, 3, 4, 5]
+    assert one(TIMES[:4], spec).tolist() == [0, 1, 2, 3, -1, -1]
+    assert one(TIMES, spec).tolist() == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("anchor", [0, 1, 6, 25, 48, 49])
@@ -104,15 +119,15 @@ def test_an_anchored_clip_shows_its_anchor_with_context_where_there_is_some(anch
     ],
 )
 def test_whether_a_sample_holds_a_clip(frames, spec, wanted):
-    assert bool(fits(TIMES[:frames], spec)) == wanted
+    assert holds(TIMES[:frames], spec) == wanted
 
 
 def test_a_slow_video_cannot_hold_a_clip_of_shorter_gaps():
     """At one frame per second, a gap of a quarter second would show the same frame again and again."""
     once_a_second = np.arange(60, dtype=np.float64)
-    assert not fits(once_a_second, ClipSpec(4, (0.2, 0.3)))
+    assert not holds(once_a_second, ClipSpec(4, (0.2, 0.3)))
     spec = ClipSpec(4, (0.2, 1.5))
-    assert fits(once_a_second, spec)
+    assert holds(once_a_second, spec)
     for position in range(50):
-        frames_T = draw_frames(once_a_second, spec, generator(0, CLIP, position))
+        frames_T = one(once_a_second, spec, position)
         assert (np.diff(frames_T) >= 1).all()

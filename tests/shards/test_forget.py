@@ -54,7 +54,7 @@ def test_a_new_plan_leaves_the_person_out(url: str) -> None:
     assert len(tracks) == 10
     assert GONE not in tracks.identities
     assert not tracks.withheld.any()
-    plan = Plan(tracks.columns, SPEC, 5)
+    plan = Plan(tracks, SPEC, 5)
     for _, clips in zip(range(6), stream_clips(tracks, plan), strict=False):
         assert clips[1].valid_B.all()
         assert int(person_hash("drawn", GONE), 16) not in clips[1].identity_B
@@ -74,13 +74,13 @@ def test_the_persons_name_is_in_no_tombstone(url: str) -> None:
 def test_a_run_that_goes_on_keeps_its_order_and_gets_empty_slots(url: str) -> None:
     forget(url, "person5")
     before = load_tracks(url)
-    plan = Plan(before.columns, SPEC, 5)
+    plan = Plan(before, SPEC, 5)
     stored = json.loads(json.dumps(plan.describe()))
     forget(url, GONE)
     with pytest.raises(ManifestMismatchError, match="left_out: "):
-        refuse_other_order(stored, Plan(load_tracks(url).columns, SPEC, 5))
+        refuse_other_order(stored, Plan(load_tracks(url), SPEC, 5))
     after = load_tracks(url, stored["left_out"])
-    resumed = Plan(after.columns, SPEC, 5)
+    resumed = Plan(after, SPEC, 5)
     refuse_other_order(stored, resumed)
     counters = StreamCounters()
     pairs = zip(
@@ -164,7 +164,7 @@ def test_a_video_is_forgotten_as_a_person_is(url: str) -> None:
     assert forget_videos(url, videos) == Forgotten(2, 64, new=True)
     assert GONE not in load_tracks(url).identities
     assert person in load_tracks(url).identities
-    running = load_tracks(url, before.columns.left_out)
+    running = load_tracks(url, before.left_out)
     assert running.keys == before.keys
     assert running.withheld.tolist() == [video in videos for video in running.videos]
     assert not any(

@@ -65,7 +65,7 @@ def write_index(url: str, rows: list[SampleRow]) -> str:
     index = FileEntry(index_name("u"), len(rows), len(content), hashlib.sha256(content).hexdigest())
     recipe = CropRecipe("drawn", 1, 32, "none", "1", "0" * 64, "cpu", 320, [[0.5, 0.5]] * 5, 1, 95, "420")
     totals = count_totals(rows, {})
-    manifest = Manifest("drawn", "folder", recipe, {}, [], [], [], totals, [], [index], [nothing])
+    manifest = Manifest("drawn", "folder", recipe, {}, [], [], [], totals, [], [index], [nothing], nothing)
     storage.write_bytes(storage.join(url, MANIFEST_NAME), manifest.to_json().encode())
     return url
 

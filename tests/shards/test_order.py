@@ -10,6 +10,7 @@ from pretrain.objectives.clp import Clp, ClpConfig
 from shards.errors import ShardError
 from shards.order import DEFAULT_CLIP, OrderRequest, order
 from shards.plan import Plan
+from shards.policies import AnyOrder
 from shards.stream import stream_clips
 from shards.tracks import load_tracks
 from tests.drawn_set import write_set
@@ -39,13 +40,15 @@ def test_it_is_the_plan_that_pretraining_follows(asked, whole):
     assert ClpConfig().clip_spec == DEFAULT_CLIP
     assert Clp.batch_policy == asked.policy
     tracks = load_tracks(asked.url)
-    plan = Plan(tracks.columns, ClpConfig().clip_spec, 4, 3, Clp.batch_policy)
+    plan = Plan(tracks, ClpConfig().clip_spec, 4, 3, Clp.batch_policy)
     batches = stream_clips(tracks, plan)
     for entry in whole:
         step, clips = next(batches)
         assert entry["step"] == step
         assert entry["frames"] == [
-            f"{tracks.keys[clip.row]}#{frame}" for clip in plan.batch(step) for frame in clip.frames_T
+            f"{tracks.keys[row]}#{frame}"
+            for clip in plan.batch(step)
+            for row, frame in zip(clip.rows_T, clip.frames_T, strict=True)
         ]
         pixels = np.ascontiguousarray(clips.frames_BTHWC).tobytes()
         assert entry["pixels_sha256"] == hashlib.sha256(pixels).hexdigest()
@@ -59,7 +62,7 @@ def test_an_epoch_names_every_sample_once(asked, whole):
 
 def test_another_seed_or_policy_is_another_order(asked, whole):
     assert list(order(replace(asked, seed=4))) != whole
-    assert list(order(replace(asked, policy="any"))) != whole
+    assert list(order(replace(asked, policy=AnyOrder()))) != whole
 
 
 def test_what_cannot_be_ordered_is_refused(asked, tmp_path):

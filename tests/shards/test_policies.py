@@ -1,81 +1,114 @@
-"""Arranging a window: every row once, head and tail where they belong, nobody twice where that can be."""
+"""Batch policies: what each promises of a batch, and how it counts what a set cannot give."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.policies import distinct_batches
-
-windows = st.tuples(
-    st.lists(st.integers(0, 6), min_size=1, max_size=30),
-    st.lists(st.integers(0, 6), min_size=1, max_size=12),
-    st.integers(1, 6),
-    st.integers(0, 5),
-    st.integers(0, 3),
+from shards.policies import (
+    AnyOrder,
+    ClassBalanced,
+    Composing,
+    DistinctIdentity,
+    Grouped,
+    Ordering,
+    Window,
+    policy_named,
 )
 
 
-def arranged(
-    people: list[int], following: list[int], batch: int, head: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows 100, 101, ... in their new order, and their people."""
-    identity = np.array(people)
-    rows = 100 + np.arange(len(people))
-    order = distinct_batches(
-        rows, identity, np.array(following), head % batch, batch, np.random.default_rng(seed)
-    )
-    return order, identity[order - 100]
+def window_of(pairs: list[tuple[int, int]]) -> Window:
+    """Rows 100, 101, ... of (person, group)."""
+    person_N, group_N = np.array(pairs).T
+    return Window(100 + np.arange(len(pairs)), person_N, group_N)
 
 
-def repeats(person_N: np.ndarray) -> int:
-    return len(person_N) - len(np.unique(person_N))
+def composed(policy: Composing, window: Window, batch: int, seed: int = 0) -> Window:
+    return window.take(policy.compose(window, batch, np.random.default_rng(seed)))
+
+
+def test_each_policy_is_found_by_its_name():
+    for policy in (AnyOrder(), DistinctIdentity(), ClassBalanced(), Grouped(4, 3, 2)):
+        assert policy_named(policy.name) == policy
+        assert isinstance(policy, Ordering) != isinstance(policy, Composing)
+    with pytest.raises(ValueError, match=r"policy 'distinct' is unknown; wanted any, distinct_identity, "):
+        policy_named("distinct")
+    with pytest.raises(ValueError, match="at least 1 activity"):
+        policy_named("grouped(0,2,2)")
+
+
+rows = st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 4)), min_size=1, max_size=40)
 
 
 @settings(max_examples=150, deadline=None)
-@given(windows)
-def test_every_row_comes_once_and_equal_arguments_give_equal_orders(window):
-    order, _ = arranged(*window)
-    assert sorted(order) == list(range(100, 100 + len(window[0])))
-    assert np.array_equal(order, arranged(*window)[0])
+@given(st.data(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(0, 9))
+def test_grouped_batches_hold_so_many_of_each(data, activities, people, clips, seed):
+    """A set with enough of everything: nothing is taken twice, and nothing without an activity."""
+    pairs = [(p, a) for a in range(activities + 1) for p in range(people + 1) for _ in range(clips + 1)]
+    pairs += [(9, -1)] * 5
+    window = window_of(data.draw(st.permutations(pairs)))
+    policy = Grouped(activities, people, clips)
+    batch = composed(policy, window, policy.batch, seed)
+    assert policy.violations(batch) == 0
+    assert len(set(batch.row_N)) == policy.batch
+    shape = (activities, people, clips)
+    group_APR, person_APR = batch.group_N.reshape(shape), batch.identity_N.reshape(shape)
+    assert len({int(group) for group in group_APR[:, 0, 0]}) == activities
+    assert (group_APR >= 0).all()
+    assert (group_APR == group_APR[:, :1, :1]).all()
+    assert (person_APR == person_APR[:, :, :1]).all()
+    assert all(len(set(person_PR[:, 0])) == people for person_PR in person_APR)
 
 
 @settings(max_examples=150, deadline=None)
-@given(windows)
-def test_the_head_shows_as_many_people_as_there_are(window):
-    people, _, batch, head, _ = window
-    _, person = arranged(*window)
-    taken = min(head % batch, len(people))
-    assert len(np.unique(person[:taken])) == min(taken, len(set(people)))
+@given(rows, st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
+def test_grouped_counts_what_the_window_cannot_give(pairs, activities, people, clips):
+    window, policy = window_of(pairs), Grouped(activities, people, clips)
+    if all(group < 0 for _, group in pairs):
+        with pytest.raises(ValueError, match="needs samples with an activity"):
+            composed(policy, window, policy.batch)
+        return
+    batch = composed(policy, window, policy.batch)
+    of_pair = {pair: pairs.count(pair) for pair in pairs if pair[1] >= 0}
+    people_of = {group: len({p for p, g in of_pair if g == group}) for _, group in of_pair}
+    enough = sum(count >= people for count in people_of.values()) >= activities
+    enough = enough and min(of_pair.values()) >= clips
+    assert (policy.violations(batch) == 0) or not enough
+    if len(people_of) < activities:
+        assert policy.violations(batch) >= (activities - len(people_of)) * people * clips
+
+
+def test_grouped_makes_batches_of_its_own_size_only():
+    with pytest.raises(ValueError, match=r"grouped\(2,2,2\) makes batches of 8 clips, found global_batch=6"):
+        composed(Grouped(2, 2, 2), window_of([(0, 0)]), 6)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(1, 5), st.integers(2, 6), st.integers(0, 20))
-def test_full_batches_repeat_nobody_who_has_at_most_one_row_per_batch(full, batch, seed):
-    """Gale and Ryser: with every person in at most `full` of the rows, they can all be kept apart."""
-    rng = np.random.default_rng(seed)
-    people: list[int] = []
-    while len(people) < full * batch:
-        count = min(int(rng.integers(1, full + 1)), full * batch - len(people))
-        people += [len(people)] * count
-    people = rng.permutation(people).tolist()
-    _, person = arranged(people, [0], batch, 0, seed)
-    assert all(repeats(part) == 0 for part in person.reshape(full, batch))
+@given(rows, st.integers(1, 20), st.integers(0, 9))
+def test_classes_come_equally_often(pairs, batch, seed):
+    window = window_of(pairs)
+    classes = {group for _, group in pairs if group >= 0}
+    if not classes:
+        with pytest.raises(ValueError, match="needs rows with a class"):
+            composed(ClassBalanced(), window, batch, seed)
+        return
+    found = composed(ClassBalanced(), window, batch, seed)
+    counts = [int((found.group_N == one).sum()) for one in classes]
+    assert sum(counts) == batch
+    assert max(counts) - min(counts) <= 1
+    assert ClassBalanced().violations(found) == 0
+    # A class's rows are taken equally often too.
+    for one in classes:
+        rows_of_class = window.row_N[window.group_N == one]
+        taken = [int((found.row_N == row).sum()) for row in rows_of_class]
+        assert max(taken) - min(taken) <= 1
 
 
-def test_what_cannot_be_kept_apart_is_spread_evenly():
-    _, person = arranged([1] * 6 + [2] * 2, [3], batch=4, head=0, seed=0)
-    assert sorted((part == 2).sum() for part in person.reshape(2, 4)) == [1, 1]
-
-
-def test_the_tail_avoids_the_people_of_the_next_windows_head():
-    # 5 rows in batches of 4: the last row shares its batch with 3 rows of the next window.
-    people, following = [1, 2, 3, 4, 5], [1, 2, 3, 4]
-    for seed in range(10):
-        _, person = arranged(people, following, batch=4, head=0, seed=seed)
-        head = arranged(following, [9], batch=4, head=3, seed=seed)[1][:3]
-        assert person[-1] not in head
-
-
-def test_another_seed_gives_another_order():
-    people = list(range(24))
-    assert len({tuple(arranged(people, [0], 6, 0, seed)[0]) for seed in range(5)}) == 5
+def test_violations_are_counted():
+    batch = window_of([(1, 0), (1, 0), (2, 1), (2, 1)])
+    assert AnyOrder().violations(batch) == 0
+    assert DistinctIdentity().violations(batch) == 2
+    assert ClassBalanced().violations(batch) == 0
+    assert ClassBalanced().violations(batch.take(np.array([0, 0, 0, 2]))) == 1
+    assert Grouped(2, 1, 2).violations(batch) == 0
+    assert Grouped(2, 1, 2).violations(batch.take(np.array([0, 0, 2, 3]))) == 1

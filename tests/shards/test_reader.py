@@ -1,17 +1,21 @@
 """Reading planned clips: few requests, every byte verified, bad samples counted and named."""
 
+import shutil
 import threading
 import zlib
-from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import simplejpeg
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shards import reader as reader_module
 from shards.errors import ShardError
 from shards.plan import PlannedClip
-from shards.reader import ClipBytes, ClipReader, StreamConfig, StreamCounters
+from shards.reader import ClipBytes, ClipReader, StreamConfig, StreamCounters, Wanted, coalesced
 from shards.schema import INTENSITY_MEMBER, OCCURRENCE_MEMBER
 from shards.tracks import load_tracks
 from tests.drawn_set import write_set
@@ -32,7 +36,7 @@ def reader(tracks):
 
 
 def clip(row: int, *frames: int) -> PlannedClip:
-    return PlannedClip(0, row, np.array(frames), 0)
+    return PlannedClip(0, row, np.full(len(frames), row), np.array(frames), 0)
 
 
 def empty(read: ClipBytes) -> np.ndarray:
@@ -41,18 +45,19 @@ def empty(read: ClipBytes) -> np.ndarray:
 
 def test_frames_and_labels_of_a_clip_are_its_own(reader):
     read = reader.fetch(clip(1, 4, 2, 9, 2))
-    assert sorted(read.frames) == [2, 4, 9]
-    place = reader.tracks.frames_of(1)
-    for frame, data in read.frames.items():
-        assert zlib.crc32(data) == reader.tracks.frame_crc32[place][frame]
-    assert {name: array.shape for name, array in read.labels.items()} == {
-        OCCURRENCE_MEMBER: (FRAMES, 2),
-        INTENSITY_MEMBER: (FRAMES, 2),
+    crc32_F = reader.tracks.frame_places(1)[2]
+    assert [zlib.crc32(jpeg) for jpeg in read.jpegs_T] == crc32_F[[4, 2, 9, 2]].tolist()
+    assert {name: array.shape for name, array in read.labels_TA.items()} == {
+        OCCURRENCE_MEMBER: (4, 2),
+        INTENSITY_MEMBER: (4, 2),
     }
+    np.testing.assert_array_equal(
+        read.labels_TA[INTENSITY_MEMBER], reader.label(1, INTENSITY_MEMBER)[[4, 2, 9, 2]]
+    )
     frames_THWC = empty(read)
     assert reader.decode_into(read, frames_THWC)
-    for slot, frame in enumerate((4, 2, 9, 2)):
-        assert np.array_equal(frames_THWC[slot], simplejpeg.decode_jpeg(read.frames[frame]))
+    for jpeg, frame_HWC in zip(read.jpegs_T, frames_THWC, strict=True):
+        assert np.array_equal(frame_HWC, simplejpeg.decode_jpeg(jpeg))
 
 
 def test_empty_slots_are_left_as_they_are(reader):
@@ -60,7 +65,9 @@ def test_empty_slots_are_left_as_they_are(reader):
     frames_THWC = empty(read)
     assert reader.decode_into(read, frames_THWC)
     assert (frames_THWC[1] == 7).all()
-    assert sorted(read.frames) == [3]
+    assert [bool(jpeg) for jpeg in read.jpegs_T] == [True, False]
+    assert (read.labels_TA[INTENSITY_MEMBER][1] == -1).all()
+    assert np.isnan(read.facts.time_seconds_T).tolist() == [False, True]
 
 
 def requests_of(reader: ClipReader, planned: PlannedClip) -> int:
@@ -70,17 +77,32 @@ def requests_of(reader: ClipReader, planned: PlannedClip) -> int:
 
 
 def test_near_frames_share_a_request_and_far_ones_do_not(reader, monkeypatch):
-    lengths = reader.tracks.frame_length[reader.tracks.frames_of(0)]
+    lengths = reader.tracks.frame_places(0)[1]
     reader.fetch(clip(0, 0))  # its labels too
-    before = reader.counters.bytes_fetched
-    assert requests_of(reader, clip(0, 0, 5, 15)) == 1
-    assert reader.counters.bytes_fetched - before == lengths.sum()
     between = int(lengths[1:5].sum())
     assert between < lengths[6:15].sum()
-    monkeypatch.setattr(reader_module, "COALESCE_BYTES", between)
-    assert requests_of(reader, clip(0, 0, 5, 15)) == 2
-    monkeypatch.setattr(reader_module, "COALESCE_BYTES", between - 1)
-    assert requests_of(reader, clip(0, 0, 5, 15)) == 3
+    for most, requests in ((2**20, 1), (between, 2), (between - 1, 3)):
+        monkeypatch.setattr(reader_module, "MOST_WASTE", 100.0)
+        monkeypatch.setattr(reader_module, "COALESCE_BYTES", most)
+        assert requests_of(reader, clip(0, 0, 5, 15)) == requests
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 300), st.integers(1, 20)), min_size=1, max_size=30),
+    st.floats(0, 5),
+)
+def test_requests_hold_all_frames_and_no_more_waste_than_allowed(places, waste):
+    wanted, end = [], {}
+    for shard, gap, length in sorted(places):
+        begin = end.get(shard, 0) + gap
+        wanted.append(Wanted(f"{shard}", begin, length, 0))
+        end[shard] = begin + length
+    with patch("shards.reader.MOST_WASTE", waste):
+        runs = coalesced(wanted)
+    assert [one for run in runs for one in run] == wanted
+    assert all(len({one.shard for one in run}) == 1 for run in runs)
+    fetched = sum(run[-1].offset + run[-1].length - run[0].offset for run in runs)
+    assert fetched <= (1 + waste) * sum(one.length for one in wanted)
 
 
 def test_a_samples_labels_are_read_once(reader):
@@ -88,51 +110,61 @@ def test_a_samples_labels_are_read_once(reader):
     assert [requests_of(reader, clip(row, 0)) for row in (0, 0, 1, 0, 1)] == [1 + labels, 1, 1 + labels, 1, 1]
 
 
-def altered(tracks, **columns):
-    return ClipReader(replace(tracks, **columns), StreamConfig(), StreamCounters())
+@pytest.fixture
+def altered(tracks, tmp_path):
+    """A reader of a copy of the set whose bytes a test may change."""
+    shutil.copytree(tracks.url, tmp_path / "set")
+    return ClipReader(load_tracks(str(tmp_path / "set")), StreamConfig(), StreamCounters())
 
 
-def test_a_frame_that_is_not_the_indexed_one_makes_the_sample_unreadable(tracks):
-    crc32 = tracks.frame_crc32.copy()
-    crc32[tracks.frames_of(1).start + 5] ^= 1
-    reader = altered(tracks, frame_crc32=crc32)
-    assert reader.fetch(clip(1, 4)).frames
-    assert not reader.counters.quarantined
-    read = reader.fetch(clip(1, 4, 5))
-    assert (read.frames, read.labels) == ({}, {})
-    assert reader.counters.quarantined == {
-        f"{tracks.url}/{tracks.shards[1]}#{tracks.keys[1]}": "frame 5 does not match its CRC in the index"
+def flip(reader: ClipReader, row: int, offset: int) -> None:
+    path = Path(reader.tracks.url) / reader.tracks.shards[row]
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def test_a_frame_that_is_not_the_indexed_one_makes_the_sample_unreadable(altered):
+    offset = int(altered.tracks.frame_places(1)[0][5])
+    flip(altered, 1, offset + 9)
+    assert altered.fetch(clip(1, 4)).jpegs_T
+    assert not altered.counters.quarantined
+    read = altered.fetch(clip(1, 4, 5))
+    assert (read.jpegs_T, read.labels_TA) == ([], {})
+    shard = altered.tracks.shards[1]
+    assert altered.counters.quarantined == {
+        f"{altered.tracks.url}/{shard}#{altered.tracks.keys[1]}": f"the frame at byte {offset} of {shard} "
+        "does not match its CRC in the index"
     }
-    assert not reader.decode_into(read, empty(read))
+    assert altered.counters.damaged_reads == 2  # it was asked for once more
+    assert not altered.decode_into(read, empty(read))
 
 
-def test_labels_that_are_not_the_indexed_ones_make_the_sample_unreadable(tracks):
-    offset, length, crc32 = tracks.label_members[INTENSITY_MEMBER][2]
-    wrong = {name: list(places) for name, places in tracks.label_members.items()}
-    wrong[INTENSITY_MEMBER][2] = (offset, length, crc32 ^ 1)
-    reader = altered(tracks, label_members=wrong)
-    assert not reader.fetch(clip(2, 0)).frames
-    assert list(reader.counters.quarantined.values()) == [
-        "member intensity.npy does not match its CRC in the index"
-    ]
+def test_labels_that_are_not_the_indexed_ones_make_the_sample_unreadable(altered):
+    unit, local = altered.tracks.place(2)
+    flip(altered, 2, unit.labels[INTENSITY_MEMBER][local].offset + 130)
+    assert not altered.fetch(clip(2, 0)).jpegs_T
+    provenance = altered.tracks.provenance(2)
+    assert altered.counters.quarantined == {
+        provenance: f"{provenance}: member intensity.npy does not match its CRC in the index"
+    }
 
 
-def test_a_missing_shard_makes_the_sample_unreadable(tracks):
-    shards = ["shards/gone.tar", *tracks.shards[1:]]
-    reader = altered(tracks, shards=shards)
-    assert not reader.fetch(clip(0, 0)).frames
-    [(provenance, reason)] = reader.counters.quarantined.items()
-    assert provenance == f"{tracks.url}/shards/gone.tar#{tracks.keys[0]}"
-    assert "gone.tar" in reason
+def test_a_missing_shard_makes_the_sample_unreadable(altered):
+    (Path(altered.tracks.url) / altered.tracks.shards[0]).unlink()
+    assert not altered.fetch(clip(0, 0)).jpegs_T
+    [(provenance, reason)] = altered.counters.quarantined.items()
+    assert provenance == altered.tracks.provenance(0)
+    assert altered.tracks.shards[0] in reason
 
 
 @pytest.mark.parametrize("kind", ["no jpeg", "other size"])
 def test_bytes_that_do_not_decode_leave_a_zero_slot(reader, kind):
     good = reader.fetch(clip(0, 0, 1))
     larger = simplejpeg.encode_jpeg(np.zeros((SIZE + 8, SIZE + 8, 3), np.uint8))
-    bad = good.frames | {1: b"not a jpeg" if kind == "no jpeg" else larger}
+    bad = [good.jpegs_T[0], b"not a jpeg" if kind == "no jpeg" else larger]
     frames_THWC = empty(good)
-    assert not reader.decode_into(good._replace(frames=bad), frames_THWC)
+    assert not reader.decode_into(good._replace(jpegs_T=bad), frames_THWC)
     assert not frames_THWC.any()
     [reason] = reader.counters.quarantined.values()
     assert reason.startswith(f"not a JPEG of {SIZE} pixels: ")
@@ -166,7 +198,7 @@ def test_counters_lose_nothing_between_threads():
 def test_time_and_bytes_are_counted(reader):
     read = reader.fetch(clip(0, 0, 1))
     reader.decode_into(read, empty(read))
-    assert reader.counters.bytes_decoded == sum(map(len, read.frames.values()))
+    assert reader.counters.bytes_decoded == sum(map(len, read.jpegs_T))
     assert reader.counters.fetch_seconds > 0
     assert reader.counters.decode_seconds > 0
 

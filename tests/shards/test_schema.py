@@ -61,6 +61,7 @@ def manifest(**changes) -> Manifest:
         "shards": [FILE],
         "indexes": [replace(FILE, name="index/u0.parquet")],
         "failures": [replace(FILE, name="failures/u0.jsonl")],
+        "reach": replace(FILE, name="reach/0.parquet"),
     }
     return Manifest(**{**given, **changes})
 
@@ -136,7 +137,7 @@ def test_an_altered_recipe_is_refused():
     [
         (
             lambda content: content.update(format_version=1),
-            r"version 1, this program reads 2; use",
+            r"version 1, this program reads 3; use",
         ),
         (lambda content: content.pop("format_version"), r"here is not a facscale manifest \(KeyError"),
         (lambda content: content.pop("shards"), r"here lacks or adds a field: 'shards'; pack the set again"),

@@ -10,7 +10,9 @@ import simplejpeg
 from shards import storage
 from shards.batch import ClipSpec
 from shards.errors import ShardError
-from shards.plan import EvaluationPlan, Plan
+from shards.evaluation import EvaluationPlan
+from shards.plan import Plan
+from shards.policies import DistinctIdentity
 from shards.reader import StreamConfig, StreamCounters
 from shards.stream import stream_clips
 from shards.tracks import load_tracks
@@ -31,7 +33,7 @@ def global_stream(
 ) -> list[tuple[list[str], str]]:
     """Frame names and pixel digest of each global batch, put together from `ranks` readers."""
     tracks = load_tracks(url)
-    plan = Plan(tracks.columns, SPEC, batch, seed=5, policy="distinct_identity")
+    plan = Plan(tracks, SPEC, batch, seed=5, policy=DistinctIdentity())
     readers = [
         stream_clips(tracks, plan, StreamConfig(threads=threads), None, steps.start, rank, ranks)
         for rank in range(ranks)
@@ -63,16 +65,13 @@ def test_resuming_gives_the_rest_of_the_stream(drawn, start):
 
 def test_pixels_and_labels_are_those_of_the_planned_frames(drawn):
     tracks = load_tracks(drawn)
-    plan = Plan(tracks.columns, SPEC, 4, seed=1)
+    plan = Plan(tracks, SPEC, 4, seed=1)
     _, clips = next(stream_clips(tracks, plan))
     for slot, planned in enumerate(plan.batch(0)):
-        place = tracks.frames_of(planned.row)
+        offset_F, length_F, _ = tracks.frame_places(planned.row)
         for t, frame in enumerate(planned.frames_T):
-            data = storage.read_range(
-                storage.join(drawn, tracks.shards[planned.row]),
-                int(tracks.frame_offset[place][frame]),
-                int(tracks.frame_length[place][frame]),
-            )
+            shard = storage.join(drawn, tracks.shards[planned.row])
+            data = storage.read_range(shard, int(offset_F[frame]), int(length_F[frame]))
             assert np.array_equal(clips.frames_BTHWC[slot, t], simplejpeg.decode_jpeg(data))
         number = int(tracks.keys[planned.row].split("-")[0], 16)
         truth_TA = np.random.default_rng(number).integers(-1, 6, (32, len(AUS)))
@@ -81,7 +80,7 @@ def test_pixels_and_labels_are_those_of_the_planned_frames(drawn):
 
 def test_evaluation_ends_and_shows_every_frame_once(drawn):
     tracks = load_tracks(drawn)
-    plan = EvaluationPlan(tracks.columns, ClipSpec(40, whole=True), 5)
+    plan = EvaluationPlan(tracks, ClipSpec(40, whole=True), 5)
     batches = [clips for _, clips in stream_clips(tracks, plan)]
     assert sum(int(clips.frame_valid_BT.sum()) for clips in batches) == tracks.manifest.totals.frames
     assert sum(len(clips) for clips in batches) == len(tracks)
@@ -101,7 +100,7 @@ def damaged(drawn: str, tmp_path: Path, shard: int = 0) -> tuple[str, str]:
 def test_damage_makes_slots_invalid_counted_and_named(drawn, tmp_path):
     url, name = damaged(drawn, tmp_path)
     tracks, counters = load_tracks(url), StreamCounters()
-    plan = Plan(tracks.columns, SPEC, 4, seed=5)
+    plan = Plan(tracks, SPEC, 4, seed=5)
     reader = stream_clips(tracks, plan, StreamConfig(threads=1, read_ahead=1), counters)
     batches = [next(reader)[1] for _ in range(3)]
     bad = [clips.provenance_B[slot] for clips in batches for slot in np.flatnonzero(~clips.valid_B)]
@@ -116,9 +115,7 @@ def test_damage_makes_slots_invalid_counted_and_named(drawn, tmp_path):
 def test_too_much_damage_stops_with_a_clear_line(drawn, tmp_path):
     url, _ = damaged(drawn, tmp_path)
     tracks = load_tracks(url)
-    reader = stream_clips(
-        tracks, Plan(tracks.columns, SPEC, 4, seed=5), StreamConfig(threads=1, max_unreadable=0)
-    )
+    reader = stream_clips(tracks, Plan(tracks, SPEC, 4, seed=5), StreamConfig(threads=1, max_unreadable=0))
     with pytest.raises(ShardError, match=r"1 samples could not be read, more than max_unreadable=0.*verify"):
         [next(reader) for _ in range(3)]
 

@@ -32,33 +32,32 @@ def test_rows_are_the_sets_samples_in_the_order_of_its_units(tracks):
     assert len(tracks) == PEOPLE * SAMPLES
     numbers = [int(key.split("-")[0], 16) for key in tracks.keys]
     assert numbers == [number for unit in range(UNITS) for number in range(unit, PEOPLE * SAMPLES, UNITS)]
-    assert tracks.columns.unit.tolist() == [number % UNITS for number in numbers]
+    assert [tracks.unit_of(row) for row in range(len(tracks))] == [number % UNITS for number in numbers]
     assert tracks.identities == [f"person{number % PEOPLE}" for number in numbers]
     assert tracks.videos == [f"video{number}" for number in numbers]
     assert tracks.num_frames.tolist() == [FRAMES] * len(tracks)
     assert set(tracks.activities) == {None}
     assert not tracks.track.any()
     assert not tracks.piece.any()
-    assert tracks.columns.digest == tracks.manifest.digest
+    assert tracks.digest == tracks.manifest.digest
 
 
 def test_the_place_of_every_frame_holds_that_jpeg(drawn, tracks):
     for row in range(len(tracks)):
-        place = tracks.frames_of(row)
-        assert tracks.frame_number[place].tolist() == list(range(1, FRAMES + 1))
-        assert tracks.columns.times(row) == pytest.approx(np.arange(FRAMES) / 25)
+        assert tracks.times(row) == pytest.approx(np.arange(FRAMES) / 25)
         shard = storage.read_bytes(storage.join(drawn, tracks.shards[row]))
-        for frame in range(place.start, place.stop):
-            start, length = int(tracks.frame_offset[frame]), int(tracks.frame_length[frame])
+        for start, length, crc32 in zip(*tracks.frame_places(row), strict=True):
             data = shard[start : start + length]
-            assert zlib.crc32(data) == tracks.frame_crc32[frame]
+            assert zlib.crc32(data) == crc32
             assert simplejpeg.decode_jpeg(data).shape == (SIZE, SIZE, 3)
 
 
 def test_the_place_of_every_label_holds_that_array(drawn, tracks):
     for name in (OCCURRENCE_MEMBER, INTENSITY_MEMBER):
+        assert tracks.labelled(name).all()
         for row in range(len(tracks)):
-            offset, length, crc32 = tracks.label_members[name][row]
+            unit, local = tracks.place(row)
+            offset, length, crc32 = unit.labels[name][local]
             data = storage.read_range(storage.join(drawn, tracks.shards[row]), offset, length)
             assert zlib.crc32(data) == crc32
             assert data.startswith(b"\x93NUMPY")
@@ -67,7 +66,19 @@ def test_the_place_of_every_label_holds_that_array(drawn, tracks):
 def test_an_unlabelled_set_has_no_places_for_labels(tmp_path):
     write_set(str(tmp_path / "set"), tmp_path / "tars", 2, 1, 4, 1, SIZE)
     tracks = load_tracks(str(tmp_path / "set"))
-    assert tracks.label_members == {OCCURRENCE_MEMBER: [None] * 2, INTENSITY_MEMBER: [None] * 2}
+    assert tracks.unit(0).labels == {}
+    assert not tracks.labelled(OCCURRENCE_MEMBER).any()
+
+
+def test_only_so_many_rows_are_kept(drawn, monkeypatch):
+    monkeypatch.setattr("shards.tracks.KEPT_ROWS", 1)
+    tracks = load_tracks(drawn)
+    first = tracks.unit(0)
+    assert tracks.unit(0) is first
+    tracks.unit(1)
+    again = tracks.unit(0)
+    assert again is not first
+    assert again.names.equals(first.names)
 
 
 def test_rows_of_people(tracks):
@@ -78,7 +89,8 @@ def test_rows_of_people(tracks):
 
 
 def test_people_are_hashed_within_their_set(tracks):
-    assert tracks.columns.identity.tolist() == [identity_hash("drawn", name) for name in tracks.identities]
+    people = [hashed for unit in range(UNITS) for hashed in tracks.unit(unit).identity_N.tolist()]
+    assert people == [identity_hash("drawn", name) for name in tracks.identities]
     hashes = {identity_hash(space, name) for space in ("a", "b") for name in ("x", "y", "")}
     assert len(hashes) == 6
     assert all(0 <= value < 2**63 for value in hashes)
@@ -97,8 +109,9 @@ def test_an_index_that_is_not_the_manifests_is_refused(drawn, tmp_path):
     manifest = Manifest.from_json(storage.read_bytes(f"{url}/{MANIFEST_NAME}").decode(), url)
     one, other = (f"{url}/{entry.name}" for entry in manifest.indexes)
     storage.write_bytes(one, storage.read_bytes(other))
+    tracks = load_tracks(url)
     with pytest.raises(ShardError, match=manifest.indexes[0].name):
-        load_tracks(url)
+        tracks.unit(0)
 
 
 def test_an_empty_set_is_refused(tmp_path):

@@ -33,7 +33,7 @@ def test_a_good_set_has_no_problems(url: str) -> None:
     report = verify(url, on_file=seen.append)
     assert report.problems == []
     assert (report.samples, report.frames) == (12, 12 * 32)
-    assert len(seen) == report.files == 3 + 3 + 3
+    assert len(seen) == report.files == 3 + 3 + 3 + 1
 
 
 def test_every_problem_is_reported(url: str) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from finetune.protocols import PROTOCOLS
 from finetune.sampled import SampledFrames, read_sampled, spread_frames
 from finetune.targets import make_target, read_labels
+from shards.index import open_set
 from shards.layouts.disfa import FIRST_FRAME, SUBJECTS
 from shards.synthetic.generate import GenerateConfig, plan_videos, scene_of
 from shards.tracks import load_tracks
@@ -105,6 +106,7 @@ def labelled_frames(folder: Path, size: Size, group: str) -> LabelledFrames:
     frames, people, labels, rotations = [], [], [], []
     for name in (f"{g}-{n}" for g, n in _labelled(size) if g == group):
         tracks = load_tracks(str(folder / "sets" / name))
+        numbers = open_set(tracks.url)[1]["frame_number"].to_pylist()
         rows = list(range(len(tracks)))
         of_row = read_labels(tracks, rows, make_target("intensity", PROTOCOLS["disfa"], tracks.manifest))
         rotation_of = _rotations(folder / "videos" / name, _seed(size, name), size)
@@ -113,7 +115,7 @@ def labelled_frames(folder: Path, size: Size, group: str) -> LabelledFrames:
         people += [f"{name}/{person}" for person in sampled.person_F]
         for row, place in zip(sampled.row_F, sampled.place_F, strict=True):
             labels.append(of_row[row][place])
-            number = int(tracks.frame_number[tracks.frames_of(row)][place])
+            number = numbers[row][place]
             rotations.append(rotation_of[tracks.videos[row]][number - FIRST_FRAME])
     return LabelledFrames(frames, people, np.stack(labels), np.stack(rotations).astype(np.float64))
 

@@ -66,6 +66,7 @@ def test_chosen_frames_are_found_by_key_and_index():
         frame_valid_BT=np.array([[True, True, True], [False, False, False]]),
         time_BT=np.zeros((2, 3)),
         frame_index_BT=np.array([[4, 5, 6], [4, 5, 6]]),
+        frame_key_BT=[],
         identity_B=np.zeros(2, np.int64),
         valid_B=np.array([True, False]),
         key_B=["a", "b"],
