@@ -23,7 +23,7 @@ HEALTH = (
     "clp/attention_entropy",
     "optim/learning_rate",
     "speed/clips_per_s",
-    "time/data_wait_share",
+    "data/wait_share",
 )
 
 

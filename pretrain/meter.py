@@ -14,9 +14,12 @@ from shards.batch import ClipBatch
 from shards.reader import StreamCounters
 
 HOST_METRICS = (
-    *("time/data_wait_share", "data/fetched_mb_per_s", "data/unreadable", "data/withheld_clips"),
-    "data/order_fingerprint",
+    *("data/wait_share", "data/plan_busy", "data/fetch_busy", "data/decode_busy"),
+    *("data/fetched_mb_per_s", "data/requests_per_clip", "data/fetched_mb_per_clip"),
+    *("data/unreadable", "data/withheld_clips", "data/damaged_reads", "data/order_fingerprint"),
+    "data/decoded_bytes",
 )
+"""Summed over the ranks; the shares are each rank's divided by their number."""
 
 
 def clip_fingerprint(position: int, key: str, frames_T: Iterable[int]) -> int:
@@ -36,10 +39,16 @@ class Meter:
     """Averages over the steps since the last `reduce`; clips/s leaves paused time out."""
 
     def __init__(
-        self, world: World, device: torch.device, counters: StreamCounters, clips_per_step: int
+        self,
+        world: World,
+        device: torch.device,
+        counters: StreamCounters,
+        clips_per_step: int,
+        threads: int,
     ) -> None:
+        """`threads` of each stage of this rank's stream."""
         self._world, self._device, self._counters = world, device, counters
-        self._clips_per_step = clips_per_step
+        self._clips_per_step, self._threads = clips_per_step, threads
         self._seen = StreamCounters()
         self._clear()
 
@@ -81,21 +90,33 @@ class Meter:
         elapsed = time.monotonic() - self._since - self._paused_seconds
         now, before = self._counters, self._seen
         local = {name: total / self._counts[name] for name, total in self._sums.items()}
-        size = self._world.size
-        waited = (now.wait_seconds - before.wait_seconds) / elapsed / size
-        fetched = (now.bytes_fetched - before.bytes_fetched) / elapsed / 1e6
-        host = [waited, fetched, float(len(now.quarantined)), float(now.withheld), float(self._fingerprint)]
+        since = now.since(before)
+        rank_seconds, clips = elapsed * self._world.size, self._steps * self._clips_per_step
+        thread_seconds = rank_seconds * max(1, self._threads)
+        host = [
+            since.wait_seconds / rank_seconds,
+            since.plan_seconds / rank_seconds,
+            since.fetch_seconds / thread_seconds,
+            since.decode_seconds / thread_seconds,
+            since.bytes_fetched / elapsed / 1e6,
+            since.requests / clips,
+            since.bytes_fetched / clips / 1e6,
+            *(float(len(now.quarantined)), float(now.withheld), float(now.damaged_reads)),
+            *(float(self._fingerprint), float(since.bytes_decoded)),
+        ]
         # float64 keeps the fingerprint, a sum of 32-bit numbers, exact.
         parts = torch.stack([local[name].to(self._device, torch.float64) for name in sorted(local)])
         packed = torch.cat([parts, torch.tensor(host, dtype=torch.float64, device=self._device)])
         metrics = dict(zip([*sorted(local), *HOST_METRICS], self._world.sum(packed).tolist(), strict=True))
+        decoded_mb_per_clip = metrics.pop("data/decoded_bytes") / clips / 1e6
         metrics |= {
+            "data/fetched_per_decoded": metrics["data/fetched_mb_per_clip"] / max(decoded_mb_per_clip, 1e-9),
             "data/policy_violations": self._violations / self._steps,
             "optim/gradient_norm": gradient_norm,
             "optim/learning_rate": learning_rate,
             "speed/clips_per_s": self._steps * self._clips_per_step / elapsed,
             "memory/peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
-        self._seen = StreamCounters(wait_seconds=now.wait_seconds, bytes_fetched=now.bytes_fetched)
+        self._seen = now.copy()
         self._clear()
         return metrics

@@ -4,6 +4,8 @@ import sys
 import time
 from collections.abc import Mapping
 
+from shards.verdict import verdict
+
 
 class ProgressLine:
     """Prints on rank 0; the rate is that of the steps since this process began."""
@@ -28,6 +30,6 @@ class ProgressLine:
         )
         sys.stderr.write(
             f"step {step}/{self.steps}  {values}  {self.clips_per_step / seconds:.0f} clips/s  "
-            f"{int(left // 60)}:{int(left % 60):02d} left\n"
+            f"{int(left // 60)}:{int(left % 60):02d} left  {verdict(metrics)}\n"
         )
         sys.stderr.flush()

@@ -7,7 +7,7 @@ objectives/clp.py.
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import torch
 from pretrain.augment import AugmentConfig
 from pretrain.checkpoint import Checkpoints, claim_attempt, newest_facts
 from pretrain.config import MISSING, ConfigError, to_dict
+from pretrain.data import DataConfig, make_plan, open_sets
 from pretrain.device import to_device
 from pretrain.engine import Engine, EngineConfig
 from pretrain.errors import NotFiniteError
@@ -32,25 +33,13 @@ from pretrain.progress import ProgressLine
 from pretrain.tracking import Tracker
 from pretrain.world import World, local_device
 from shards import storage
-from shards.plan import WINDOW_ROWS, Plan, refuse_other_order
-from shards.reader import StreamConfig, StreamCounters
+from shards.mix import MixedPlan
+from shards.plan import Plan, refuse_other_order
+from shards.reader import StreamCounters
 from shards.stream import stream_clips
-from shards.tracks import TrackSet, load_tracks
+from shards.tracks import TrackSet
 
 ENCODER_FOLDER = "encoder"
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    url: str = MISSING
-    """Shard set, local or s3://."""
-    window_rows: int = WINDOW_ROWS
-    """Samples shuffled together, to within a unit of the set."""
-    stream: StreamConfig = field(default_factory=StreamConfig)
-
-    def __post_init__(self) -> None:
-        if self.window_rows < 1:
-            raise ValueError(f"data.window_rows must be at least 1, found {self.window_rows}")
 
 
 @dataclass(frozen=True)
@@ -115,10 +104,11 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     """
     run, device = config.run, local_device()
     torch.manual_seed(run.seed)
-    tracks = load_tracks(config.data.url, _left_out(run.url))
+    facts_before = newest_facts(run.url)
+    sets = open_sets(config.data, None if facts_before is None else facts_before["order"])
     objective = _objective(config, world)
     objective.to_device(device)
-    plan = _plan(config, tracks)
+    plan = _plan(config, sets)
     engine = Engine(
         objective, config.optim, config.engine, run.steps, _clips_per_rank(run.global_batch, world.size)
     )
@@ -129,8 +119,8 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     step = 0 if restored is None else int(restored["step"])
     tracker.adopt([] if restored is None else restored["unsent_metrics"])
     counters = StreamCounters()
-    batches = stream_clips(tracks, plan, config.data.stream, counters, step, world.rank, world.size)
-    meter = Meter(world, device, counters, run.global_batch)
+    batches = stream_clips(sets, plan, config.data.stream, counters, step, world.rank, world.size)
+    meter = Meter(world, device, counters, run.global_batch, config.data.stream.threads)
     progress = ProgressLine(run.steps, step, run.global_batch, enabled=world.rank == 0)
 
     while step < run.steps:
@@ -151,7 +141,7 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
                 checkpoints.save(step, {**facts, "unsent_metrics": tracker.unsent()})
     checkpoints.wait()
     if world.rank == 0:
-        _export(objective, tracks, config, step)
+        _export(objective, sets[0], config, step)
     world.barrier()
     return storage.join(run.url, ENCODER_FOLDER)
 
@@ -164,9 +154,9 @@ def check(config: PretrainConfig, processes: int) -> None:
         ShardError: the set cannot be read, or no sample can hold a clip.
     """
     _clips_per_rank(config.run.global_batch, processes)
-    tracks = load_tracks(config.data.url)
-    _plan(config, tracks)
-    people = tracks.manifest.totals.identities
+    sets = open_sets(config.data)
+    _plan(config, sets)
+    people = sum(tracks.manifest.totals.identities for tracks in sets)
     if people < config.settings.people:
         raise ConfigError(
             f"{config.data.url} shows {people} person; cross-identity reconstruction needs at least 2. "
@@ -174,22 +164,9 @@ def check(config: PretrainConfig, processes: int) -> None:
         )
 
 
-def _left_out(run_url: str) -> list[str] | None:
-    """Whom the run at `run_url` has left out of its order from the start; None for a new run."""
-    facts = newest_facts(run_url)
-    return None if facts is None else list(facts["order"].get("left_out", []))
-
-
-def _plan(config: PretrainConfig, tracks: TrackSet) -> Plan:
-    run = config.run
-    return Plan(
-        tracks,
-        config.settings.clip_spec,
-        run.global_batch,
-        run.seed,
-        OBJECTIVES[config.objective].batch_policy,
-        window_rows=config.data.window_rows,
-    )
+def _plan(config: PretrainConfig, sets: Sequence[TrackSet]) -> Plan | MixedPlan:
+    policy, run = OBJECTIVES[config.objective].batch_policy, config.run
+    return make_plan(sets, config.data, config.settings.clip_spec, policy, run.global_batch, run.seed)
 
 
 def _objective(config: PretrainConfig, world: World) -> Any:
@@ -209,7 +186,7 @@ def _clips_per_rank(global_batch: int, processes: int) -> int:
     return global_batch // processes
 
 
-def _refuse_other_run(stored: Mapping[str, Any], config: PretrainConfig, plan: Plan) -> None:
+def _refuse_other_run(stored: Mapping[str, Any], config: PretrainConfig, plan: Plan | MixedPlan) -> None:
     """Check that a checkpoint belongs to this run's data and model.
 
     Raises:

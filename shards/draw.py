@@ -14,7 +14,7 @@ TIME_ROUNDING = 1e-5
 """Seconds by which stored frame times may be off."""
 
 # Domains: they keep the draws of one seed apart.
-UNITS, SAMPLES, CLIP = 1, 2, 3
+UNITS, SAMPLES, CLIP, MIX = 1, 2, 3, 4
 
 
 def generator(seed: int, domain: int, first: int, second: int = 0) -> np.random.Generator:

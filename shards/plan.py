@@ -160,15 +160,18 @@ class Plan:
         Raises:
             ValueError: the batch does not divide by the number of ranks.
         """
-        mine = part_of(self.global_batch, rank, size)
-        rows = self._visited(step).row_N[mine]
+        return self.clips(step, np.arange(self.global_batch)[part_of(self.global_batch, rank, size)])
+
+    def clips(self, step: int, slots: IntArray) -> list[PlannedClip]:
+        """The clips in some slots of a step's batch."""
+        row_G = self._visited(step).row_N
         rng = generator(self.seed, CLIP, step)
-        number_GK = rng.random((self.global_batch, numbers_needed(self.spec)))[mine]
-        seeds = rng.integers(2**62, size=self.global_batch)[mine]
-        first = step * self.global_batch + mine.start
+        number_GK = rng.random((self.global_batch, numbers_needed(self.spec)))
+        seed_G = rng.integers(2**62, size=self.global_batch)
+        first = step * self.global_batch
         return [
-            self._clip(first + i, int(row), number_GK[i], int(seed))
-            for i, (row, seed) in enumerate(zip(rows, seeds, strict=True))
+            self._clip(first + slot, int(row_G[slot]), number_GK[slot], int(seed_G[slot]))
+            for slot in slots.tolist()
         ]
 
     def violations(self, step: int) -> int:
@@ -203,7 +206,13 @@ def part_of(global_batch: int, rank: int, size: int) -> slice:
     return slice(rank * local, (rank + 1) * local)
 
 
-def refuse_other_order(stored: Mapping[str, object], plan: Plan) -> None:
+class Described(Protocol):
+    """A plan that can be gone on with."""
+
+    def describe(self) -> dict[str, object]: ...
+
+
+def refuse_other_order(stored: Mapping[str, object], plan: Described) -> None:
     """Check that a resumed run goes on in the order it began.
 
     Raises:

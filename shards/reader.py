@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import simplejpeg
@@ -15,15 +15,12 @@ from numpy.typing import NDArray
 from shards import storage
 from shards.errors import ShardError
 from shards.plan import PlannedClip
+from shards.ranges import Wanted, coalesced, wanted_frames
 from shards.reach import IntArray
 from shards.schema import MISSING
 from shards.tracks import TrackSet
 from shards.unit_rows import UnitRows
 
-COALESCE_BYTES = 64 * 1024
-"""Frames nearer than this in a shard may share a request: a request costs more than the bytes between."""
-MOST_WASTE = 1.0
-"""Bytes between frames that a clip's requests may fetch, per byte of its frames."""
 LOOKS = 2
 """At a frame's bytes: what was damaged on its way is asked for once more."""
 
@@ -36,16 +33,16 @@ class StreamConfig:
     """How a rank reads."""
 
     threads: int = 2
-    """Threads for fetching and as many for decoding."""
+    """Threads for fetching and as many for decoding; with 0 everything is done when it is asked for."""
     read_ahead: int = 4
     """Batches fetched, and batches decoded, before they are asked for."""
     max_unreadable: int = 100
     """Samples that may be unreadable before the run stops."""
 
     def __post_init__(self) -> None:
-        if min(self.threads, self.read_ahead) < 1 or self.max_unreadable < 0:
+        if self.read_ahead < 1 or min(self.threads, self.max_unreadable) < 0:
             raise ValueError(
-                f"stream needs threads and read_ahead >= 1 and max_unreadable >= 0, found {self}"
+                f"stream needs read_ahead >= 1, threads >= 0 and max_unreadable >= 0, found {self}"
             )
 
 
@@ -56,6 +53,7 @@ class StreamCounters:
     requests: int = 0
     bytes_fetched: int = 0
     bytes_decoded: int = 0
+    plan_seconds: float = 0.0
     fetch_seconds: float = 0.0
     decode_seconds: float = 0.0
     wait_seconds: float = 0.0
@@ -71,6 +69,19 @@ class StreamCounters:
         with self._lock:
             for name, amount in amounts.items():
                 setattr(self, name, getattr(self, name) + amount)
+
+    def copy(self) -> "StreamCounters":
+        """As they are now."""
+        with self._lock:
+            return StreamCounters(**self._values())
+
+    def since(self, before: "StreamCounters") -> "StreamCounters":
+        """What was added to the numbers after `before` was copied."""
+        earlier = before._values()
+        return StreamCounters(**{name: now - earlier[name] for name, now in self.copy()._values().items()})
+
+    def _values(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, int | float)}
 
     def quarantine(self, provenance: str, reason: str, limit: int) -> None:
         """Note an unreadable sample.
@@ -92,7 +103,7 @@ class ClipFacts(NamedTuple):
     """What the index says of a clip."""
 
     key: str
-    shard: str
+    provenance: str
     identity: int
     activity: str | None
     time_seconds_T: NDArray[np.float64]
@@ -111,13 +122,18 @@ class ClipBytes(NamedTuple):
     """By member name, of each frame."""
 
 
-class Wanted(NamedTuple):
-    """A frame's bytes in its shard."""
+class Reader(Protocol):
+    """What the stages ask of a reader."""
 
-    shard: str
-    offset: int
-    length: int
-    crc32: int
+    config: StreamConfig
+    counters: StreamCounters
+    size: int
+
+    def fetch(self, clip: PlannedClip) -> ClipBytes: ...
+
+    def decode_into(self, read: ClipBytes, frames_THWC: NDArray[np.uint8]) -> bool: ...
+
+    def aus_of(self, member: str) -> list[int]: ...
 
 
 class ClipReader:
@@ -135,7 +151,7 @@ class ClipReader:
         start = monotonic()
         unit, local = self.tracks.place(clip.row)
         local_T = clip.rows_T - clip.row + local
-        facts = _facts(unit, local, local_T, clip.frames_T)
+        facts = self._facts(unit, local, local_T, clip.frames_T)
         if unit.withheld_N[local_T].any():
             self.counters.add(withheld=1)
             return ClipBytes(clip, facts, [], {})
@@ -148,6 +164,10 @@ class ClipReader:
             return ClipBytes(clip, facts, [], {})
         finally:
             self.counters.add(fetch_seconds=monotonic() - start)
+
+    def aus_of(self, member: str) -> list[int]:
+        """A: the AUs that labels of this member name are of."""
+        return self.tracks.aus_of(member)
 
     def decode_into(self, read: ClipBytes, frames_THWC: NDArray[np.uint8]) -> bool:
         """Decode a clip into its slot of the batch; False (and a zero slot) where it cannot be had."""
@@ -169,12 +189,24 @@ class ClipReader:
                 bytes_decoded=sum(len(jpeg) for jpeg in read.jpegs_T),
             )
 
+    def _facts(self, unit: UnitRows, local: int, local_T: IntArray, frames_T: IntArray) -> ClipFacts:
+        key_of = {row: str(unit.name("key", row)) for row in {local, *local_T.tolist()}}
+        time_T = unit.time_seconds_F[unit.frame_start_N[local_T] + np.maximum(frames_T, 0)]
+        return ClipFacts(
+            key=key_of[local],
+            provenance=f"{storage.join(self.tracks.url, unit.name('shard', local))}#{key_of[local]}",
+            identity=int(unit.identity_N[local]),
+            activity=unit.name("activity", local),
+            time_seconds_T=np.where(frames_T >= 0, time_T, np.nan),
+            frame_key_T=[key_of[row] for row in local_T.tolist()],
+        )
+
     def _quarantine(self, row: int, reason: str) -> None:
         self.counters.quarantine(self.tracks.provenance(row), reason, self.config.max_unreadable)
 
     def _frames(self, unit: UnitRows, local_T: IntArray, frames_T: IntArray) -> list[bytes]:
         """A JPEG file for each frame; empty for an empty slot."""
-        wanted_T = _wanted(unit, local_T, frames_T)
+        wanted_T = wanted_frames(unit, local_T, frames_T)
         jpegs: dict[Wanted, bytes] = {}
         for together in coalesced(sorted({wanted for wanted in wanted_T if wanted})):
             jpegs.update(self._read(together))
@@ -224,53 +256,3 @@ class ClipReader:
     def _range(self, shard: str, start: int, length: int) -> bytes:
         self.counters.add(requests=1, bytes_fetched=length)
         return storage.read_range(storage.join(self.tracks.url, shard), start, length)
-
-
-def _facts(unit: UnitRows, local: int, local_T: IntArray, frames_T: IntArray) -> ClipFacts:
-    key_of = {row: str(unit.name("key", row)) for row in {local, *local_T.tolist()}}
-    time_T = unit.time_seconds_F[unit.frame_start_N[local_T] + np.maximum(frames_T, 0)]
-    return ClipFacts(
-        key=key_of[local],
-        shard=str(unit.name("shard", local)),
-        identity=int(unit.identity_N[local]),
-        activity=unit.name("activity", local),
-        time_seconds_T=np.where(frames_T >= 0, time_T, np.nan),
-        frame_key_T=[key_of[row] for row in local_T.tolist()],
-    )
-
-
-def _wanted(unit: UnitRows, local_T: IntArray, frames_T: IntArray) -> list[Wanted | None]:
-    places = {local: unit.frame_places(local) for local in set(local_T.tolist())}
-    shards = {local: str(unit.name("shard", local)) for local in places}
-    wanted_T: list[Wanted | None] = []
-    for local, frame in zip(local_T.tolist(), frames_T.tolist(), strict=True):
-        numbers = [int(column[frame]) for column in places[local]]
-        wanted_T.append(Wanted(shards[local], *numbers) if frame >= 0 else None)
-    return wanted_T
-
-
-def coalesced(wanted: list[Wanted]) -> list[list[Wanted]]:
-    """Frames, sorted by place, that one request fetches together.
-
-    The smallest gaps are closed first, as long as what lies in them is not more than `MOST_WASTE` allows.
-    """
-    ends = [one.offset + one.length for one in wanted]
-    gaps = [
-        (after.offset - end, place)
-        for place, (end, one, after) in enumerate(zip(ends, wanted, wanted[1:], strict=False))
-        if one.shard == after.shard and after.offset - end <= COALESCE_BYTES
-    ]
-    room = MOST_WASTE * sum(one.length for one in wanted)
-    closed = set()
-    for gap, place in sorted(gaps):
-        room -= gap
-        if room < 0:
-            break
-        closed.add(place)
-    together: list[list[Wanted]] = []
-    for place, one in enumerate(wanted):
-        if place - 1 in closed:
-            together[-1].append(one)
-        else:
-            together.append([one])
-    return together

@@ -8,8 +8,8 @@ Both stages read ahead by a few batches; each holds bytes, not decoded frames, u
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -17,10 +17,10 @@ import numpy as np
 import webdataset as wds
 from numpy.typing import NDArray
 
-from shards import storage
 from shards.batch import ClipBatch
+from shards.mix import MixReader
 from shards.plan import BatchPlan, PlannedClip
-from shards.reader import ClipBytes, ClipReader, StreamConfig, StreamCounters
+from shards.reader import ClipBytes, Reader, StreamConfig, StreamCounters
 from shards.schema import INTENSITY_MEMBER, MISSING, OCCURRENCE_MEMBER
 from shards.tracks import TrackSet
 
@@ -31,8 +31,29 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
+class AtOnce(Executor):
+    """Does what it is given in the thread that gives it."""
+
+    def submit(self, fn: Callable[..., _R], /, *args: Any, **kwargs: Any) -> Future[_R]:
+        """Errors come out here, not from the future."""
+        future: Future[_R] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def _workers(config: StreamConfig, stage: str, most: int | None = None) -> Executor:
+    if not config.threads:
+        return AtOnce()
+    return ThreadPoolExecutor(most or config.threads, thread_name_prefix=stage)
+
+
 def planned_batches(
-    plan: BatchPlan, start_step: int, rank: int, size: int
+    plan: BatchPlan,
+    start_step: int,
+    rank: int,
+    size: int,
+    config: StreamConfig,
+    counters: StreamCounters,
 ) -> Callable[[], Iterator[tuple[int, list[PlannedClip]]]]:
     """First stage: this rank's clips of each step from `start_step` on, planned ahead in a thread."""
 
@@ -42,13 +63,16 @@ def planned_batches(
             yield step
             step += 1
 
+    def share(step: int) -> list[PlannedClip]:
+        start = monotonic()
+        clips = plan.share(step, rank, size)
+        counters.add(plan_seconds=monotonic() - start)
+        return clips
+
     def source() -> Iterator[tuple[int, list[PlannedClip]]]:
-        with ThreadPoolExecutor(1, thread_name_prefix="plan") as pool:
-
-            def submit(step: int) -> list[Future[list[PlannedClip]]]:
-                return [pool.submit(plan.share, step, rank, size)]
-
-            for step, (clips,) in _ahead(steps(), submit, PLANNED_AHEAD):
+        with _workers(config, "plan", 1) as pool:
+            ahead = PLANNED_AHEAD if config.threads else 0
+            for step, (clips,) in _ahead(steps(), lambda step: [pool.submit(share, step)], ahead):
                 yield step, clips
 
     return source
@@ -74,26 +98,30 @@ def _ahead(
                 future.cancel()
 
 
-def fetch(reader: ClipReader) -> Callable[[Iterable[Any]], Iterator[tuple[int, list[ClipBytes]]]]:
+def _depth(config: StreamConfig) -> int:
+    return config.read_ahead if config.threads else 0
+
+
+def fetch(reader: Reader) -> Callable[[Iterable[Any]], Iterator[tuple[int, list[ClipBytes]]]]:
     """Second stage: read the bytes of the batches ahead."""
 
     def stage(batches: Iterable[tuple[int, list[PlannedClip]]]) -> Iterator[tuple[int, list[ClipBytes]]]:
-        with ThreadPoolExecutor(reader.config.threads, thread_name_prefix="fetch") as pool:
+        with _workers(reader.config, "fetch") as pool:
 
             def submit(item: tuple[int, list[PlannedClip]]) -> list[Future[ClipBytes]]:
                 return [pool.submit(reader.fetch, clip) for clip in item[1]]
 
-            for (step, _), read in _ahead(batches, submit, reader.config.read_ahead):
+            for (step, _), read in _ahead(batches, submit, _depth(reader.config)):
                 yield step, read
 
     return stage
 
 
-def decode(reader: ClipReader) -> Callable[[Iterable[Any]], Iterator[tuple[int, ClipBatch]]]:
+def decode(reader: Reader) -> Callable[[Iterable[Any]], Iterator[tuple[int, ClipBatch]]]:
     """Third stage: decode each batch into one array; in threads, as the decoder releases the interpreter."""
 
     def stage(batches: Iterable[tuple[int, list[ClipBytes]]]) -> Iterator[tuple[int, ClipBatch]]:
-        with ThreadPoolExecutor(reader.config.threads, thread_name_prefix="decode") as pool:
+        with _workers(reader.config, "decode") as pool:
 
             def submit(item: tuple[int, list[ClipBytes]]) -> list[Future[Any]]:
                 frames = _empty_frames(reader, item[1])
@@ -102,18 +130,18 @@ def decode(reader: ClipReader) -> Callable[[Iterable[Any]], Iterator[tuple[int, 
                 ]
                 return [pool.submit(lambda: frames), *decoded]
 
-            for (step, reads), (frames, *valid) in _ahead(batches, submit, reader.config.read_ahead):
+            for (step, reads), (frames, *valid) in _ahead(batches, submit, _depth(reader.config)):
                 yield step, _batch(reader, reads, frames, np.array(valid, bool))
 
     return stage
 
 
-def _empty_frames(reader: ClipReader, reads: list[ClipBytes]) -> NDArray[np.uint8]:
+def _empty_frames(reader: Reader, reads: list[ClipBytes]) -> NDArray[np.uint8]:
     return np.zeros((len(reads), len(reads[0].clip.frames_T), reader.size, reader.size, 3), np.uint8)
 
 
 def _batch(
-    reader: ClipReader, reads: list[ClipBytes], frames: NDArray[np.uint8], valid: NDArray[np.bool_]
+    reader: Reader, reads: list[ClipBytes], frames: NDArray[np.uint8], valid: NDArray[np.bool_]
 ) -> ClipBatch:
     clips, facts = [read.clip for read in reads], [read.facts for read in reads]
     index_BT = np.stack([clip.frames_T for clip in clips])
@@ -128,15 +156,15 @@ def _batch(
         identity_B=np.array([one.identity for one in facts], np.int64),
         valid_B=valid,
         key_B=[one.key for one in facts],
-        provenance_B=[f"{storage.join(reader.tracks.url, one.shard)}#{one.key}" for one in facts],
+        provenance_B=[one.provenance for one in facts],
         activity_B=[one.activity for one in facts],
         occurrence_BTA=_labels(reader, reads, OCCURRENCE_MEMBER),
         intensity_BTA=_labels(reader, reads, INTENSITY_MEMBER),
     )
 
 
-def _labels(reader: ClipReader, reads: list[ClipBytes], name: str) -> NDArray[np.int8] | None:
-    aus = reader.tracks.aus_of(name)
+def _labels(reader: Reader, reads: list[ClipBytes], name: str) -> NDArray[np.int8] | None:
+    aus = reader.aus_of(name)
     if not aus:
         return None
     labels_BTA = np.full((len(reads), len(reads[0].clip.frames_T), len(aus)), MISSING, np.int8)
@@ -147,21 +175,15 @@ def _labels(reader: ClipReader, reads: list[ClipBytes], name: str) -> NDArray[np
 
 
 def clip_pipeline(
-    tracks: TrackSet,
-    plan: BatchPlan,
-    config: StreamConfig,
-    counters: StreamCounters,
-    start_step: int = 0,
-    rank: int = 0,
-    size: int = 1,
+    reader: Reader, plan: BatchPlan, start_step: int = 0, rank: int = 0, size: int = 1
 ) -> wds.DataPipeline:
     """The pipeline that training runs; add stages to it, or take its first ones alone."""
-    reader = ClipReader(tracks, config, counters)
-    return wds.DataPipeline(planned_batches(plan, start_step, rank, size), fetch(reader), decode(reader))
+    planned = planned_batches(plan, start_step, rank, size, reader.config, reader.counters)
+    return wds.DataPipeline(planned, fetch(reader), decode(reader))
 
 
 def stream_clips(
-    tracks: TrackSet,
+    tracks: TrackSet | Sequence[TrackSet],
     plan: BatchPlan,
     config: StreamConfig | None = None,
     counters: StreamCounters | None = None,
@@ -169,9 +191,21 @@ def stream_clips(
     rank: int = 0,
     size: int = 1,
 ) -> Iterator[tuple[int, ClipBatch]]:
-    """Steps and this rank's batches in plan order, from `start_step` on: O(1), nothing is replayed."""
+    """Steps and this rank's batches in plan order, from `start_step` on: O(1), nothing is replayed.
+
+    Args:
+        tracks: the set, or the sets of a `MixedPlan` in its order.
+        plan: which clips.
+        config: how they are read.
+        counters: what is counted meanwhile.
+        start_step: the first step.
+        rank: whose share of each batch.
+        size: how many ranks share it.
+    """
     config, counters = config or StreamConfig(), counters or StreamCounters()
-    batches = iter(clip_pipeline(tracks, plan, config, counters, start_step, rank, size))
+    sets = [tracks] if isinstance(tracks, TrackSet) else tracks
+    reader = MixReader(sets, config, counters)
+    batches = iter(clip_pipeline(reader, plan, start_step, rank, size))
     while True:
         start = monotonic()
         item = next(batches, None)

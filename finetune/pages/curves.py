@@ -15,9 +15,9 @@ TITLES = {
     "clp/attention_entropy": "Entropy of the attention, nats",
     "optim/learning_rate": "Learning rate",
     "speed/clips_per_s": "Clips per second",
-    "time/data_wait_share": "Share of the time spent waiting for data",
+    "data/wait_share": "Share of the time spent waiting for data",
 }
-FROM_ZERO = ("clp/feature_std", "optim/learning_rate", "speed/clips_per_s", "time/data_wait_share")
+FROM_ZERO = ("clp/feature_std", "optim/learning_rate", "speed/clips_per_s", "data/wait_share")
 LOSS_NAMES = {"loss/temporal": "temporal contrast", "loss/cross_identity": "cross-identity reconstruction"}
 Levels = Mapping[str, tuple[str, float]]
 """By metric: name and height of a line to compare with."""

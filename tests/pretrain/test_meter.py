@@ -12,6 +12,7 @@ from shards.reader import StreamCounters
 from tests.ranks import run_ranks
 
 CLIPS, STEPS = 4, 3
+THREADS = 2
 
 
 def clip_batch(step: int, clips: slice = slice(None)) -> ClipBatch:
@@ -37,7 +38,7 @@ def clip_batch(step: int, clips: slice = slice(None)) -> ClipBatch:
 def metered(world: World, clips: slice) -> list[dict[str, float]]:
     """Two intervals of steps; rank r's parts are r + step, and the second part is there in the last only."""
     counters = StreamCounters()
-    meter = Meter(world, torch.device("cpu"), counters, CLIPS)
+    meter = Meter(world, torch.device("cpu"), counters, CLIPS, THREADS)
     found = []
     for interval in range(2):
         counters.add(bytes_fetched=5e6, wait_seconds=1e-4)
@@ -99,9 +100,32 @@ def test_two_ranks_give_sums_over_ranks_and_the_same_fingerprint():
         }
 
 
+def test_where_the_time_and_the_bytes_go(monkeypatch):
+    now = [50.0]
+    monkeypatch.setattr(meter_module.time, "monotonic", lambda: now[0])
+    counters = StreamCounters()
+    meter = Meter(Alone(), torch.device("cpu"), counters, CLIPS, THREADS)
+    for _ in range(2):  # an interval like the one before
+        now[0] += 10.0
+        counters.add(wait_seconds=4, plan_seconds=1, fetch_seconds=5, decode_seconds=18)
+        counters.add(requests=3 * CLIPS, bytes_fetched=2e6 * CLIPS, bytes_decoded=1e6 * CLIPS)
+        meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(0), 0)
+        metrics = meter.reduce(0.0, 0.0)
+        wanted = {
+            "data/wait_share": 0.4,
+            "data/plan_busy": 0.1,
+            "data/fetch_busy": 0.25,
+            "data/decode_busy": 0.9,
+            "data/requests_per_clip": 3,
+            "data/fetched_mb_per_clip": 2,
+            "data/fetched_per_decoded": 2,
+        }
+        assert {name: metrics[name] for name in wanted} == pytest.approx(wanted)
+
+
 def test_a_fingerprint_beyond_float32_is_exact():
     counters, world = StreamCounters(), Alone()
-    meter = Meter(world, torch.device("cpu"), counters, CLIPS)
+    meter = Meter(world, torch.device("cpu"), counters, CLIPS, THREADS)
     steps = range(500)
     for step in steps:
         meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(step), 0)
@@ -128,7 +152,7 @@ def test_paused_time_is_left_out_of_speed_and_waiting(monkeypatch):
     now = [50.0]
     monkeypatch.setattr(meter_module.time, "monotonic", lambda: now[0])
     counters = StreamCounters()
-    meter = Meter(Alone(), torch.device("cpu"), counters, CLIPS)
+    meter = Meter(Alone(), torch.device("cpu"), counters, CLIPS, THREADS)
     for pause in (100.0, 0.0):
         now[0] += 2.0
         counters.add(wait_seconds=0.5, bytes_fetched=6e6)
@@ -137,7 +161,7 @@ def test_paused_time_is_left_out_of_speed_and_waiting(monkeypatch):
             now[0] += pause
         metrics = meter.reduce(0.0, 0.0)
         assert metrics["speed/clips_per_s"] == pytest.approx(CLIPS / 2)
-        assert metrics["time/data_wait_share"] == pytest.approx(0.25)
+        assert metrics["data/wait_share"] == pytest.approx(0.25)
         assert metrics["data/fetched_mb_per_s"] == pytest.approx(3.0)
 
 
