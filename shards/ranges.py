@@ -8,7 +8,7 @@ from shards.unit_rows import UnitRows
 COALESCE_BYTES = 64 * 1024
 """Frames nearer than this in a shard may share a request: a request costs more than the bytes between."""
 MOST_WASTE = 1.0
-"""Bytes between frames that a clip's requests may fetch, per byte of its frames; or, if that is more, in all:"""
+"""Bytes between frames that a clip's requests may fetch, per byte of its frames; or, where that is more:"""
 FREE_WASTE = 128 * 1024
 
 

@@ -19,12 +19,13 @@ from shards.reader import StreamCounters
 from shards.schema import JOB_NAME
 from shards.stream import stream_clips
 from shards.tombstones import FOLDER, hidden, person_hash, tombstones, video_hash
-from shards.tracks import load_tracks
+from shards.tracks import TrackSet, load_tracks
 from shards.verify import verify
 from tests.drawn_set import write_set
 
 SPEC = ClipSpec(4, (0.04, 0.08), 1)
 GONE = "person2"
+READ = TrackSet._read
 
 
 @pytest.fixture
@@ -192,3 +193,30 @@ def test_equal_names_in_other_sets_are_other_people(url: str) -> None:
     manifest, _ = open_set(url)
     other = replace(manifest, namespace="elsewhere")
     assert person_hash(other.namespace, GONE) not in tombstones(url)
+
+
+def test_only_units_that_hold_the_person_are_read_when_a_set_is_opened(url: str, monkeypatch) -> None:
+    forget(url, GONE)  # of two samples, in two of three units
+    read: list[int] = []
+    monkeypatch.setattr(TrackSet, "_read", lambda self, unit: read.append(unit) or READ(self, unit))
+    assert len(load_tracks(url)) == 10
+    holding = {place % 3 for place in (2, 8)}
+    assert set(read) == holding
+    compact(url)
+    read.clear()
+    assert len(load_tracks(url)) == 10
+    assert read == []
+
+
+def test_in_a_set_packed_again_the_person_is_looked_for_everywhere(url: str, tmp_path: Path) -> None:
+    """A tombstone says of which units it was true; the new ones are others."""
+    forget(url, GONE)
+    for name in storage.list_names(url):
+        if not name.startswith(FOLDER):
+            storage.delete(storage.join(url, name))
+    write_set(url, tmp_path / "again", samples_per_person=3, units=4)
+    tracks = load_tracks(url)
+    assert len(tracks) == 15
+    assert GONE not in tracks.identities
+    plan = Plan(tracks, SPEC, 5)
+    assert plan.num_rows == 15

@@ -2,14 +2,13 @@ import multiprocessing
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from shards import s3
+from shards import s3, storage
 from shards.errors import ShardError
 
 
 def read_in_child(url: str) -> bytes:
-    return s3.read(url)
+    return storage.read_bytes(url)
 
 
 def test_a_spawned_process_makes_its_own_filesystem(bucket_url: str) -> None:
@@ -50,38 +49,3 @@ def test_an_etag_that_is_no_md5_is_checked_byte_by_byte(
 
     monkeypatch.setattr(s3, "_call", encrypted)
     s3.put(f"{bucket_url}/x", b"right")
-
-
-def test_a_lost_answer_does_not_lose_the_race(bucket_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store took the bytes, the answer was lost: trying again finds our own."""
-    filesystem = s3.filesystem()
-    put = filesystem.call_s3
-    calls = []
-
-    def lossy(method: str, **arguments: Any) -> Any:
-        answer = put(method, **arguments)
-        calls.append(method)
-        if len(calls) == 1:
-            raise ConnectionResetError("after the put")
-        return answer
-
-    monkeypatch.setattr(filesystem, "call_s3", lossy)
-    assert s3.put_if_absent(f"{bucket_url}/x", b"mine")
-    assert not s3.put_if_absent(f"{bucket_url}/x", b"mine")
-
-
-def test_busy_answers_are_tried_again(bucket_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    filesystem = s3.filesystem()
-    put = filesystem.call_s3
-    failures = ["SlowDown", "InternalError"]
-
-    def busy(method: str, **arguments: Any) -> Any:
-        if failures:
-            error = OSError(5, "busy")
-            error.__cause__ = ClientError({"Error": {"Code": failures.pop()}}, method)
-            raise error
-        return put(method, **arguments)
-
-    monkeypatch.setattr(filesystem, "call_s3", busy)
-    s3.put(f"{bucket_url}/x", b"x")
-    assert s3.read(f"{bucket_url}/x") == b"x"

@@ -1,0 +1,113 @@
+"""The stream over a store that fails: the same frames in the same batches, and memory that does not grow."""
+
+import os
+import time
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shards.order import DEFAULT_CLIP, OrderRequest, order
+from shards.plan import Plan
+from shards.policies import DistinctIdentity
+from shards.reader import StreamConfig, StreamCounters
+from shards.stream import stream_clips
+from shards.tracks import load_tracks
+from tests.chaos.conftest import FaultyStore
+from tests.chaos.faults import PASSING, Fault, Faults
+from tests.drawn_set import write_set
+
+QUICK = tuple(
+    fault
+    for fault in PASSING
+    if fault not in (Fault.STALL_BEFORE, Fault.STALL_WITHIN, Fault.TRICKLE, Fault.WHOLE_OBJECT)
+)
+DAMAGE = (*QUICK, Fault.WRONG_BYTE)
+STEPS, BATCH = 12, 12
+RANKS, WORKERS = (1, 2, 3, 4, 6), (0, 1, 2, 4)
+SOAK_SECONDS = 600.0
+
+
+@pytest.fixture
+def drawn(faulty_store: FaultyStore, tmp_path: Path) -> FaultyStore:
+    """A set of 36 samples of 18 people in the store."""
+    write_set(faulty_store.url, tmp_path / "tars", people=18, frames=48, units=4, size=32)
+    faulty_store.proxy.reset_counts()
+    return faulty_store
+
+
+def ordered(url: str, ranks: int, workers: int, steps: range) -> list[dict[str, Any]]:
+    return list(order(OrderRequest(url, BATCH, ranks, workers, steps.start, len(steps), seed=3)))
+
+
+def test_faults_change_neither_frames_nor_batches(drawn: FaultyStore) -> None:
+    wanted = ordered(drawn.url, 1, 2, range(STEPS))
+    drawn.proxy.set(Faults(DAMAGE, share=0.15, seed=1, only="shards/", after_bytes=700))
+    assert ordered(drawn.url, 2, 2, range(STEPS)) == wanted
+    assert sum(drawn.proxy.counts().faults.values()) > 20
+
+
+def test_what_is_damaged_for_good_is_left_out_and_named(drawn: FaultyStore) -> None:
+    tracks = load_tracks(drawn.url)
+    gone = tracks.shards[5]
+    drawn.proxy.set(Faults((Fault.MISSING,), share=1.0, only=gone))
+    counters = StreamCounters()
+    plan = Plan(tracks, DEFAULT_CLIP, BATCH)
+    stream = stream_clips(tracks, plan, StreamConfig(), counters)
+    slots = [
+        (clips.provenance_B[slot], bool(clips.valid_B[slot]))
+        for _, (_, clips) in zip(range(3), stream, strict=False)
+        for slot in range(BATCH)
+    ]
+    assert {name for name, valid in slots if not valid} == {name for name, _ in slots if gone in name}
+    assert all("does not exist" in reason for reason in counters.quarantined.values())
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1800)
+def test_any_ranks_and_workers_go_on_from_any_others_in_a_storm(drawn: FaultyStore) -> None:
+    wanted = ordered(drawn.url, 1, 2, range(STEPS))
+    shapes = list(product(RANKS, WORKERS))
+    for number, (ranks, workers) in enumerate(shapes):
+        assert ordered(drawn.url, ranks, workers, range(STEPS)) == wanted
+        after = shapes[(7 * number + 3) % len(shapes)]
+        stop = 1 + number % (STEPS - 1)
+        drawn.proxy.set(Faults(DAMAGE, share=0.1, seed=number, only="shards/", after_bytes=500))
+        before = ordered(drawn.url, ranks, workers, range(stop))
+        assert before + ordered(drawn.url, *after, range(stop, STEPS)) == wanted
+        drawn.proxy.clear()
+    assert sum(drawn.proxy.counts().faults.values()) > 500
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+def test_ten_minutes_of_streaming_take_no_more_memory(drawn: FaultyStore) -> None:
+    """The slope after a minute, by least squares: not told from zero, or below 0.1 MB a minute."""
+    drawn.proxy.set(Faults(QUICK, share=0.01, seed=1, only="shards/", after_bytes=500))
+    minutes, megabytes = np.array(list(resident(drawn.url, SOAK_SECONDS))).T
+    late = minutes > 1
+    centred = minutes[late] - minutes[late].mean()
+    slope = float(centred @ megabytes[late] / (centred @ centred))
+    rest = megabytes[late] - megabytes[late].mean() - slope * centred
+    # Neighbouring samples are alike: as many are independent as there are half minutes.
+    independent = (minutes[-1] - 1) * 2
+    error = float(np.sqrt((rest @ rest) / len(rest) / (centred @ centred) * len(rest) / independent))
+    assert abs(slope) < max(0.1, 2 * error), f"{slope:.3f} +- {error:.3f} MB a minute"
+
+
+def resident(url: str, seconds: float) -> Iterator[tuple[float, float]]:
+    """Minutes since the start and megabytes in use, a few times a second."""
+    tracks = load_tracks(url)
+    plan = Plan(tracks, DEFAULT_CLIP, BATCH, policy=DistinctIdentity())
+    began = last = time.monotonic()
+    page_mb = os.sysconf("SC_PAGE_SIZE") / 1e6
+    for _ in stream_clips(tracks, plan, StreamConfig(threads=2)):
+        now = time.monotonic()
+        if now - began > seconds:
+            return
+        if now - last > 0.25:
+            last = now
+            yield (now - began) / 60, int(Path("/proc/self/statm").read_text().split()[1]) * page_mb
