@@ -17,7 +17,8 @@ class RetryPolicy:
     thousand workers that failed together from coming back together.
     """
 
-    deadline_seconds: float = 60.0
+    deadline_seconds: float = 90.0
+    """A store, its network or its name may be gone for a minute."""
     first_wait_seconds: float = 0.1
     longest_wait_seconds: float = 10.0
 
@@ -32,20 +33,28 @@ def retry(
     is_retryable: Callable[[Exception], bool],
     policy: RetryPolicy,
     sleep: Callable[[float], None] = time.sleep,
+    progress: Callable[[], int] = lambda: 0,
 ) -> Value:
     """Return `operation(failures_so_far)`, trying again while its error is retryable and time is left.
+
+    `progress` says how far the operation is: after some, waits and the deadline begin anew. Whoever gives it
+    limits the whole.
 
     Raises:
         Exception: the last error, unchanged, when it is not retryable or the deadline would pass.
     """
     start = time.monotonic()
-    failures = 0
+    failures = fruitless = 0
     while True:
+        before = progress()
         try:
             return operation(failures)
         except Exception as error:
             failures += 1
-            wait = policy.wait_seconds(failures, random.random())
+            fruitless += 1
+            if progress() > before:
+                start, fruitless = time.monotonic(), 1
+            wait = policy.wait_seconds(fruitless, random.random())
             if not is_retryable(error) or time.monotonic() - start + wait > policy.deadline_seconds:
                 raise
         sleep(wait)

@@ -1,12 +1,16 @@
 """What an S3 store's errors mean: which are worth another try, and what to tell a person."""
 
+import errno
 import os
-from http.client import IncompleteRead
+import socket
+import ssl
+from http.client import HTTPException
 
 import aiohttp
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -20,15 +24,22 @@ from shards.errors import NotFoundError, ShardError
 RETRYABLE_TYPES: tuple[type[Exception], ...] = (
     TimeoutError,
     ConnectionError,
-    IncompleteRead,
+    HTTPException,  # an answer cut short, or none that HTTP knows
+    socket.gaierror,  # the name server, or the name, is gone for a while
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
     FSTimeoutError,
     HTTPClientError,  # resets and timeouts, as botocore wraps them
     StoreConnectionError,  # refused connections and name lookups
+    CredentialRetrievalError,  # the service that gives them is gone for a while
     ResponseParserError,  # a proxy's answer in place of the store's
     aiohttp.ClientConnectionError,
     aiohttp.ClientPayloadError,
 )
-STORE_ERRORS = (OSError, BotoCoreError, ClientError, ResponseParserError, IncompleteRead, aiohttp.ClientError)
+RETRYABLE_ERRNOS = frozenset(
+    {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
+)
+STORE_ERRORS = (OSError, BotoCoreError, ClientError, ResponseParserError, HTTPException, aiohttp.ClientError)
 RETRYABLE_CODES = frozenset(
     {
         "SlowDown",
@@ -49,11 +60,15 @@ RETRYABLE_CODES = frozenset(
         "429",
     }
 )
+EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+"""Credentials that were good: newer ones may be where they came from."""
 NOT_FOUND_CODES = frozenset({"NoSuchKey", "404", "NotFound"})
-CREDENTIAL_CODES = frozenset(
-    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
-)
+CREDENTIAL_CODES = EXPIRED_CODES | {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"}
 FORBIDDEN_CODES = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled"})
+
+
+class OutOfTimeError(TimeoutError):
+    """The time for the whole of a call is over: no further try."""
 
 
 def endpoint_url() -> str | None:
@@ -69,13 +84,20 @@ def error_code(error: BaseException) -> str | None:
 
 def is_retryable(error: Exception) -> bool:
     """Whether the same call may work a little later."""
-    if isinstance(error, ShardError):
+    if isinstance(error, ShardError | OutOfTimeError):
         return False
     origin = error if isinstance(error, ClientError) else error.__cause__
     if isinstance(origin, ClientError):
         status = int(origin.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        return error_code(error) in RETRYABLE_CODES or (status >= 500 and status != 501)
-    return isinstance(error, RETRYABLE_TYPES)
+        return error_code(error) in RETRYABLE_CODES or status == 429 or (status >= 500 and status != 501)
+    return isinstance(error, RETRYABLE_TYPES) or (
+        isinstance(error, OSError) and error.errno in RETRYABLE_ERRNOS
+    )
+
+
+def is_expired(error: Exception) -> bool:
+    """Whether the credentials were good and are no longer."""
+    return error_code(error) in EXPIRED_CODES
 
 
 def explain(error: Exception, url: str, action: str) -> ShardError:
@@ -102,6 +124,8 @@ def explain(error: Exception, url: str, action: str) -> ShardError:
         )
     if code in ("InvalidRange", "416"):
         return ShardError(f"cannot {action} {url}: the bytes asked for lie beyond its end; is it cut short?")
+    if isinstance(error, OutOfTimeError):
+        return ShardError(f"cannot {action} {url} from {endpoint}: {error}; check the network and the store")
     if is_retryable(error):
         return ShardError(
             f"cannot {action} {url}: {endpoint} did not do it, tried several times "

@@ -49,9 +49,9 @@ def is_s3(url: str) -> bool:
 def read_bytes(url: str) -> bytes:
     """The whole object."""
     if is_s3(url):
-        from shards import s3
+        from shards import s3_ranges
 
-        return s3.read(url)
+        return s3_ranges.read(url)
     with _explained(url, "read"):
         return _path(url).read_bytes()
 
@@ -67,19 +67,38 @@ def read_range(url: str, start: int, length: int) -> bytes:
     if length == 0:
         return b""
     if is_s3(url):
-        from shards import s3
+        from shards import s3_ranges
 
-        data = s3.read(url, start, start + length)
+        data = s3_ranges.read_range(url, start, length)
     else:
         with _explained(url, "read"), _path(url).open("rb") as file:
             file.seek(start)
             data = file.read(length)
-    if len(data) != length:
-        raise ShardError(
-            f"{url}: wanted {length} bytes from byte {start}, got {len(data)}; the file is cut short, "
-            "run `python -m shards verify` on the set"
-        )
+    _check_whole(url, start, length, len(data))
     return data
+
+
+def read_into(url: str, start: int, buffer: memoryview) -> None:
+    """Fill `buffer` (of bytes) from byte `start` on: `read_range` without memory of its own.
+
+    Raises:
+        ShardError: the object ends before that.
+    """
+    if start < 0:
+        raise ValueError(f"a range needs start >= 0, found {start}")
+    if len(buffer) == 0:
+        return
+    if is_s3(url):
+        from shards import s3_ranges
+
+        count = s3_ranges.read_into(url, start, buffer)
+    else:
+        with _explained(url, "read"), _path(url).open("rb", buffering=0) as file:
+            file.seek(start)
+            count = 0
+            while count < len(buffer) and (more := file.readinto(buffer[count:])):
+                count += more
+    _check_whole(url, start, len(buffer), count)
 
 
 def size(url: str) -> int:
@@ -240,6 +259,14 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _check_whole(url: str, start: int, wanted: int, found: int) -> None:
+    if found != wanted:
+        raise ShardError(
+            f"{url}: wanted {wanted} bytes from byte {start}, got {found}; the file is cut short, "
+            "run `python -m shards verify` on the set"
+        )
 
 
 def _check_size(url: str, wanted: int) -> None:

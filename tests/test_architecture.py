@@ -65,6 +65,7 @@ LIVES_IN = {
     "simplejpeg": ("shards", "finetune.faces", "finetune.served"),
     "webdataset": ("shards.stream",),
     "fsspec": ("shards.s3", "shards.s3_errors", "shards.retry", "shards.storage"),
+    "botocore": ("shards.s3_account", "shards.s3_errors", "shards.s3_ranges"),
     "s3fs": ("shards.s3", "shards.s3_errors", "shards.retry", "shards.storage"),
     "torch": ("pretrain", "finetune", "ray_jobs"),
 }

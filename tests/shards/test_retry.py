@@ -1,3 +1,5 @@
+from time import monotonic, sleep
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,35 @@ def test_deadline_gives_the_last_error() -> None:
     _, operation = failing(10**9)
     with pytest.raises(TimeoutError, match=r"try \d+"):
         retry(operation, lambda _: True, RetryPolicy(0.2, 0.01, 0.02))
+
+
+def test_progress_begins_anew() -> None:
+    """Ten failures, each after getting on: no wait grows, and the deadline holds for none of them."""
+    reached = 0
+    waits: list[float] = []
+
+    def operation(failures: int) -> int:
+        nonlocal reached
+        reached += 1
+        sleep(0.02)
+        if reached <= 10:
+            raise TimeoutError
+        return failures
+
+    policy = RetryPolicy(deadline_seconds=0.1, first_wait_seconds=0.001, longest_wait_seconds=10)
+    assert retry(operation, lambda _: True, policy, waits.append, lambda: reached) == 10
+    assert max(waits) <= 0.001
+
+
+def test_without_progress_the_deadline_holds() -> None:
+    def operation(failures: int) -> None:
+        sleep(0.02)
+        raise TimeoutError
+
+    start = monotonic()
+    with pytest.raises(TimeoutError):
+        retry(operation, lambda _: True, RetryPolicy(0.1, 0.001, 0.001), progress=lambda: 7)
+    assert monotonic() - start < 0.3
 
 
 @given(failures=st.integers(1, 10_000), draw=st.floats(0, 1, exclude_max=True))

@@ -1,11 +1,20 @@
-from http.client import IncompleteRead
+import errno
+import socket
+import ssl
+from http.client import BadStatusLine, IncompleteRead
 
 import aiohttp
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+)
 
 from shards.errors import NotFoundError, ShardError
-from shards.s3_errors import RETRYABLE_CODES, explain, is_retryable
+from shards.s3_errors import RETRYABLE_CODES, OutOfTimeError, explain, is_expired, is_retryable
 
 
 def client_error(code: str, status: int) -> ClientError:
@@ -29,7 +38,14 @@ def translated(code: str, status: int) -> OSError:
         ConnectTimeoutError(endpoint_url="x"),
         EndpointConnectionError(endpoint_url="x"),
         aiohttp.ClientPayloadError(),
+        BadStatusLine("gibberish"),
+        socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        ssl.SSLEOFError(8, "EOF occurred in violation of protocol"),
+        OSError(errno.EHOSTUNREACH, "No route to host"),
+        OSError(errno.ENETUNREACH, "Network is unreachable"),
+        CredentialRetrievalError(provider="iam-role", error_msg="gone for a while"),
         client_error("500", 500),
+        client_error("TooManyRequests", 429),
         translated("502", 502),
         translated("503", 503),
         *(translated(code, 400) for code in sorted(RETRYABLE_CODES)),
@@ -51,6 +67,9 @@ def test_passing_faults(error: Exception) -> None:
         translated("PreconditionFailed", 412),
         translated("NotImplemented", 501),
         NoCredentialsError(),
+        ssl.SSLCertVerificationError(1, "certificate verify failed"),
+        OutOfTimeError("its bytes come too slowly"),
+        OSError(errno.ENOSPC, "No space left on device"),
         ShardError("ours"),
         ValueError(),
     ],
@@ -69,6 +88,7 @@ def test_lasting_faults(error: Exception) -> None:
         (NoCredentialsError(), ShardError, "does not accept the credentials"),
         (translated("403", 403), ShardError, "forbids it; check"),
         (translated("416", 416), ShardError, "beyond its end"),
+        (OutOfTimeError("its bytes come too slowly"), ShardError, "too slowly; check the network"),
         (translated("SlowDown", 503), ShardError, "tried several times"),
         (translated("Odd", 400), ShardError, "OSError.*Odd"),
     ],
@@ -79,3 +99,10 @@ def test_explanations(
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with pytest.raises(kind, match=says):
         raise explain(error, "s3://b/k", "read")
+
+
+def test_only_credentials_that_were_good_are_expired() -> None:
+    assert is_expired(translated("ExpiredToken", 400))
+    assert is_expired(client_error("ExpiredToken", 403))
+    assert not is_expired(client_error("InvalidAccessKeyId", 403))
+    assert not is_expired(TimeoutError())

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards import s3, storage
+from shards import s3, s3_ranges, storage
 from shards.errors import NotFoundError, ShardError
 from shards.retry import RetryPolicy
+from shards.s3_ranges import ReadLimits
 
 
 def test_round_trip_and_replacement(any_url: str) -> None:
@@ -51,6 +52,21 @@ def test_range_checks_its_length(any_url: str) -> None:
         storage.read_range(url, -1, 5)
 
 
+def test_a_range_read_into_memory_of_the_caller(any_url: str) -> None:
+    url = storage.join(any_url, "x")
+    storage.write_bytes(url, bytes(range(100)))
+    content = bytearray(20)
+    storage.read_into(url, 10, memoryview(content)[5:15])
+    assert content == bytes(5) + bytes(range(10, 20)) + bytes(5)
+    storage.read_into(url, 1_000, memoryview(content)[:0])
+    with pytest.raises(ShardError, match="cut short"):
+        storage.read_into(url, 90, memoryview(content))
+    with pytest.raises(ShardError, match="cut short"):
+        storage.read_into(url, 200, memoryview(content))
+    with pytest.raises(ValueError, match="start >= 0"):
+        storage.read_into(url, -1, memoryview(content))
+
+
 @given(start=st.integers(0, 300), length=st.integers(0, 300))
 def test_range_is_a_slice(tmp_path_factory: pytest.TempPathFactory, start: int, length: int) -> None:
     data = bytes(range(256))
@@ -64,7 +80,9 @@ def test_range_is_a_slice(tmp_path_factory: pytest.TempPathFactory, start: int, 
 
 
 def test_absent_things_say_so(any_url: str) -> None:
-    for read in (storage.read_bytes, storage.size, lambda url: storage.read_range(url, 0, 1)):
+    into = memoryview(bytearray(1))
+    readers = (lambda url: storage.read_range(url, 0, 1), lambda url: storage.read_into(url, 0, into))
+    for read in (storage.read_bytes, storage.size, *readers):
         with pytest.raises(NotFoundError, match=r"nothing.*does not exist"):
             read(storage.join(any_url, "nothing"))
 
@@ -119,8 +137,10 @@ def test_wrong_credentials(bucket_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(ShardError, match=r"does not accept the credentials.*AWS_SECRET_ACCESS_KEY"):
         storage.write_bytes(f"{bucket_url}/x", b"x")
-    with pytest.raises(ShardError, match=r"check that AWS_ACCESS_KEY_ID"):
+    with pytest.raises(ShardError, match=r"does not accept the credentials.*AWS_SECRET_ACCESS_KEY"):
         storage.read_bytes(f"{bucket_url}/x")
+    with pytest.raises(ShardError, match=r"check that AWS_ACCESS_KEY_ID"):
+        storage.size(f"{bucket_url}/x")
 
 
 def test_missing_bucket(bucket_url: str) -> None:
@@ -132,6 +152,6 @@ def test_missing_bucket(bucket_url: str) -> None:
 
 def test_no_store_at_the_endpoint(bucket_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setattr(s3, "RETRY", RetryPolicy(deadline_seconds=0.5))
+    monkeypatch.setattr(s3_ranges, "LIMITS", ReadLimits(retry=RetryPolicy(deadline_seconds=0.5)))
     with pytest.raises(ShardError, match=r"127.0.0.1:1 did not do it.*check that it runs"):
         storage.read_bytes(f"{bucket_url}/x")
