@@ -47,6 +47,10 @@ class ClipSpec:
         return self.num_frames + self.extra_frames
 
 
+DEFAULT_CLIP = ClipSpec(7, (0.16, 0.32), extra_frames=2)
+"""CLP's default clip."""
+
+
 @dataclass(frozen=True)
 class ClipBatch:
     """One rank's share of a global batch, still uint8.

@@ -22,7 +22,7 @@ from shards.reach import IntArray
 from shards.schema import digest_of
 from shards.visits import Candidates, PlannedSet, Visits
 
-WINDOW_ROWS = 32_768
+WINDOW_ROWS = 16_384
 
 
 @dataclass(frozen=True)

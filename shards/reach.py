@@ -95,7 +95,7 @@ class ReachCounts:
             ShardError: something else.
         """
         try:
-            table = pq.read_table(io.BytesIO(content))
+            table = pq.ParquetFile(io.BytesIO(content)).read()
         except (pa.ArrowInvalid, OSError) as error:
             raise ShardError(f"{source} is not a parquet file ({error}); pack the set again") from error
         if not table.schema.equals(SCHEMA):

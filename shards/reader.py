@@ -33,16 +33,19 @@ class StreamConfig:
     """How a rank reads."""
 
     threads: int = 2
-    """Threads for fetching and as many for decoding; with 0 everything is done when it is asked for."""
+    """That decode; with 0 everything is done when it is asked for, without threads."""
+    fetch_threads: int = 8
+    """Requests under way at once. A store that answers after 30 ms needs one for every 30 clips a second."""
     read_ahead: int = 4
     """Batches fetched, and batches decoded, before they are asked for."""
     max_unreadable: int = 100
     """Samples that may be unreadable before the run stops."""
 
     def __post_init__(self) -> None:
-        if self.read_ahead < 1 or min(self.threads, self.max_unreadable) < 0:
+        if min(self.read_ahead, self.fetch_threads) < 1 or min(self.threads, self.max_unreadable) < 0:
             raise ValueError(
-                f"stream needs read_ahead >= 1, threads >= 0 and max_unreadable >= 0, found {self}"
+                "stream needs read_ahead and fetch_threads >= 1, threads and max_unreadable >= 0, "
+                f"found {self}"
             )
 
 
@@ -170,14 +173,17 @@ class ClipReader:
         return self.tracks.aus_of(member)
 
     def decode_into(self, read: ClipBytes, frames_THWC: NDArray[np.uint8]) -> bool:
-        """Decode a clip into its slot of the batch; False (and a zero slot) where it cannot be had."""
+        """Decode a clip into its slot of the batch; False where it cannot be had. Empty slots become zero."""
         if not read.jpegs_T:
+            frames_THWC[:] = 0
             return False
         start = monotonic()
         try:
             for jpeg, frame_HWC in zip(read.jpegs_T, frames_THWC, strict=True):
                 if jpeg:
                     simplejpeg.decode_jpeg(jpeg, buffer=frame_HWC)
+                else:
+                    frame_HWC[:] = 0
             return True
         except ValueError as error:
             frames_THWC[:] = 0

@@ -58,16 +58,15 @@ class Runs:
     @classmethod
     def of_columns(
         cls,
-        video_N: list[str],
+        video_N: IntArray,
         track_N: IntArray,
         piece_N: IntArray,
         first_seconds_N: FloatArray,
         last_seconds_N: FloatArray,
     ) -> Self:
-        """From the columns of a unit's index."""
-        _, number_N = np.unique(np.array(video_N, object), return_inverse=True)
-        row_N = np.lexsort((piece_N, track_N, number_N))
-        video, track, piece = (column[row_N] for column in (number_N, track_N, piece_N))
+        """From the columns of a unit's index; videos as numbers."""
+        row_N = np.lexsort((piece_N, track_N, video_N))
+        video, track, piece = (column[row_N] for column in (video_N, track_N, piece_N))
         begins_N = np.ones(len(row_N), bool)
         begins_N[1:] = (video[1:] != video[:-1]) | (track[1:] != track[:-1]) | (piece[1:] != piece[:-1] + 1)
         place_N = np.empty(len(row_N), np.int64)
@@ -108,4 +107,5 @@ def reach_of(rows: Sequence[Piece]) -> Reach:
     facts = [(row.track, row.piece, row.num_frames) for row in rows]
     track_N, piece_N, frames_N = np.array(facts, np.int64).reshape(-1, 3).T
     seconds_N2 = np.array([(row.first_seconds, row.last_seconds) for row in rows]).reshape(-1, 2)
-    return Runs.of_columns([row.video for row in rows], track_N, piece_N, *seconds_N2.T).reach(frames_N)
+    _, video_N = np.unique(np.array([row.video for row in rows], object), return_inverse=True)
+    return Runs.of_columns(video_N, track_N, piece_N, *seconds_N2.T).reach(frames_N)

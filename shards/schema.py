@@ -19,7 +19,8 @@ Everything here is plain Python: no torch, no file access.
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any, Self
 
 from shards.errors import ShardError
@@ -139,7 +140,7 @@ class SampleRow:
         raise ShardError(f"sample {self.key} has no member {name!r}; it has {[m.name for m in self.members]}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """A file of the set as the manifest pins it; `rows` counts samples or lines."""
 
@@ -147,6 +148,9 @@ class FileEntry:
     rows: int
     bytes: int
     sha256: str
+
+
+ENTRY_FIELDS = {field.name for field in fields(FileEntry)}
 
 
 @dataclass(frozen=True)
@@ -220,10 +224,10 @@ class Manifest:
                 f"({self.recipe.digest[:12]}); the manifest was altered, pack the set again"
             )
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Identity of the set: equal digests mean equal samples in equal files."""
-        return digest_of(asdict(self))
+        """Identity of the set, sha256 of `manifest.json`: equal digests mean equal samples in equal files."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     @property
     def files(self) -> list[FileEntry]:
@@ -241,7 +245,7 @@ class Manifest:
             ShardError: not a manifest, or one of another format version.
         """
         try:
-            content = json.loads(text)
+            content = json.loads(text, object_hook=_entry)
             version = content["format_version"]
         except (ValueError, KeyError, TypeError) as error:
             raise ShardError(f"{source} is not a facscale manifest ({error!r})") from error
@@ -250,21 +254,25 @@ class Manifest:
                 f"{source} has format version {version}, this program reads {FORMAT_VERSION}; "
                 "use the release that wrote it, or pack the set again"
             )
+        odd = content.keys() ^ {field.name for field in fields(cls)}
+        if odd:
+            named = ", ".join(map(repr, sorted(odd)))
+            raise ShardError(f"{source} lacks or adds a field: {named}; pack the set again")
         try:
-            return cls(
-                **{
-                    **content,
-                    "recipe": CropRecipe(**content["recipe"]),
-                    "totals": Totals(**content["totals"]),
-                    "reach": FileEntry(**content["reach"]),
-                    **{
-                        name: [FileEntry(**entry) for entry in content[name]]
-                        for name in ("shards", "indexes", "failures")
-                    },
-                }
-            )
+            recipe, totals = CropRecipe(**content["recipe"]), Totals(**content["totals"])
+            manifest = cls(**{**content, "recipe": recipe, "totals": totals})
         except (KeyError, TypeError) as error:
             raise ShardError(f"{source} lacks or adds a field: {error}; pack the set again") from error
+        for entry in manifest.files:
+            if not isinstance(entry, FileEntry):
+                raise ShardError(f"{source} lacks or adds a field: {entry} is no file; pack the set again")
+        manifest.__dict__["digest"] = hashlib.sha256(text.encode()).hexdigest()  # fills the cached property
+        return manifest
+
+
+def _entry(content: dict[str, Any]) -> Any:
+    """A file's entry at once: a large set has hundreds of thousands, too many for dictionaries."""
+    return FileEntry(**content) if content.keys() == ENTRY_FIELDS else content
 
 
 @dataclass(frozen=True)

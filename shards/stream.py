@@ -18,6 +18,7 @@ import webdataset as wds
 from numpy.typing import NDArray
 
 from shards.batch import ClipBatch
+from shards.buffers import Buffers
 from shards.mix import MixReader
 from shards.plan import BatchPlan, PlannedClip
 from shards.reader import ClipBytes, Reader, StreamConfig, StreamCounters
@@ -41,10 +42,8 @@ class AtOnce(Executor):
         return future
 
 
-def _workers(config: StreamConfig, stage: str, most: int | None = None) -> Executor:
-    if not config.threads:
-        return AtOnce()
-    return ThreadPoolExecutor(most or config.threads, thread_name_prefix=stage)
+def _workers(config: StreamConfig, stage: str, threads: int) -> Executor:
+    return ThreadPoolExecutor(threads, thread_name_prefix=stage) if config.threads else AtOnce()
 
 
 def planned_batches(
@@ -106,7 +105,7 @@ def fetch(reader: Reader) -> Callable[[Iterable[Any]], Iterator[tuple[int, list[
     """Second stage: read the bytes of the batches ahead."""
 
     def stage(batches: Iterable[tuple[int, list[PlannedClip]]]) -> Iterator[tuple[int, list[ClipBytes]]]:
-        with _workers(reader.config, "fetch") as pool:
+        with _workers(reader.config, "fetch", reader.config.fetch_threads) as pool:
 
             def submit(item: tuple[int, list[PlannedClip]]) -> list[Future[ClipBytes]]:
                 return [pool.submit(reader.fetch, clip) for clip in item[1]]
@@ -121,10 +120,12 @@ def decode(reader: Reader) -> Callable[[Iterable[Any]], Iterator[tuple[int, Clip
     """Third stage: decode each batch into one array; in threads, as the decoder releases the interpreter."""
 
     def stage(batches: Iterable[tuple[int, list[ClipBytes]]]) -> Iterator[tuple[int, ClipBatch]]:
-        with _workers(reader.config, "decode") as pool:
+        buffers = Buffers()
+        with _workers(reader.config, "decode", reader.config.threads) as pool:
 
             def submit(item: tuple[int, list[ClipBytes]]) -> list[Future[Any]]:
-                frames = _empty_frames(reader, item[1])
+                frames_of_clip = len(item[1][0].clip.frames_T)
+                frames = buffers.array((len(item[1]), frames_of_clip, reader.size, reader.size, 3))
                 decoded = [
                     pool.submit(reader.decode_into, read, frames[slot]) for slot, read in enumerate(item[1])
                 ]
@@ -134,10 +135,6 @@ def decode(reader: Reader) -> Callable[[Iterable[Any]], Iterator[tuple[int, Clip
                 yield step, _batch(reader, reads, frames, np.array(valid, bool))
 
     return stage
-
-
-def _empty_frames(reader: Reader, reads: list[ClipBytes]) -> NDArray[np.uint8]:
-    return np.zeros((len(reads), len(reads[0].clip.frames_T), reader.size, reader.size, 3), np.uint8)
 
 
 def _batch(

@@ -62,6 +62,8 @@ def hidden(
 ) -> NDArray[np.bool_]:
     """Which rows, given by person and video, belong to one of `hashes`."""
     wanted = set(hashes)
+    if not wanted:
+        return np.zeros(len(identities), np.bool_)
     people = {name for name in set(identities) if person_hash(namespace, name) in wanted}
     copies = {name for name in set(videos) if video_hash(namespace, name) in wanted}
     pairs = zip(identities, videos, strict=True)

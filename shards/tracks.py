@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from shards import storage
@@ -25,10 +26,10 @@ from shards.index import from_parquet, read_manifest
 from shards.reach import IntArray, ReachCounts
 from shards.schema import OCCURRENCE_MEMBER, FileEntry, Manifest
 from shards.tombstones import affected_units, tombstones
-from shards.unit_rows import COLUMNS, UnitRows
+from shards.unit_rows import COLUMNS, LABELLED_COLUMNS, UnitRows
 
-KEPT_ROWS = 100_000
-"""Rows of units kept after their use, about a kilobyte each: two windows of a plan, and more."""
+KEPT_ROWS = 50_000
+"""Rows of units kept after their use, about a kilobyte each; plans of larger windows ask for more."""
 UNITS_AT_ONCE = 8
 """Read from the store beside one another."""
 
@@ -46,7 +47,7 @@ class TrackSet:
         self._forgotten = forgotten
         self._counts = counts
         self._kept: OrderedDict[int, UnitRows] = OrderedDict()
-        self._lock = Lock()
+        self._lock, self._kept_rows = Lock(), KEPT_ROWS
         self.rows_U = np.array([entry.rows for entry in manifest.indexes], np.int64)
         self.first_row_U = np.zeros(len(self.rows_U), np.int64)
         affected = affected_units(url, manifest, self.left_out)
@@ -85,9 +86,13 @@ class TrackSet:
         with self._lock:
             self._kept[unit] = found
             rows = sum(len(kept) for kept in self._kept.values())
-            while rows > KEPT_ROWS and len(self._kept) > 1:
+            while rows > self._kept_rows and len(self._kept) > 1:
                 rows -= len(self._kept.popitem(last=False)[1])
         return found
+
+    def keep(self, rows: int) -> None:
+        """Keep at least so many rows of units after their use."""
+        self._kept_rows = max(self._kept_rows, rows)
 
     def units(self, units: Collection[int]) -> list[UnitRows]:
         """Several units, read beside one another."""
@@ -193,8 +198,12 @@ class TrackSet:
     def _read(self, unit: int) -> UnitRows:
         entry = self.manifest.indexes[unit]
         content = read_pinned(self.url, entry)
-        table = from_parquet(content, entry.name, COLUMNS)
-        return UnitRows.from_table(table, self.manifest.namespace, self.left_out, self._forgotten)
+        is_labelled = self.manifest.occurrence_aus or self.manifest.intensity_aus
+        table = from_parquet(content, entry.name, LABELLED_COLUMNS if is_labelled else COLUMNS)
+        rows = UnitRows.from_table(table, self.manifest.namespace, self.left_out, self._forgotten)
+        # Arrow keeps what it has freed: 25 MB more in a process where units come and go.
+        pa.default_memory_pool().release_unused()
+        return rows
 
 
 def read_pinned(url: str, entry: FileEntry) -> bytes:

@@ -21,7 +21,9 @@ FLAGS = {OCCURRENCE_MEMBER: "has_occurrence", INTENSITY_MEMBER: "has_intensity"}
 ACTIVITY = "activity"
 """Namespace of the hashes of activities: those of all sets are one."""
 NAMES = ("key", "shard", "identity", "video", "activity", "track", "piece", "num_frames")
-COLUMNS = (*NAMES, "time_seconds", "frame_offset", "frame_length", "frame_crc32", "members", *FLAGS.values())
+COLUMNS = (*NAMES, "time_seconds", "frame_offset", "frame_length", "frame_crc32", *FLAGS.values())
+LABELLED_COLUMNS = (*COLUMNS, "members")
+"""Of a set that has labels."""
 
 
 class Place(NamedTuple):
@@ -79,10 +81,12 @@ class UnitRows:
         cls, table: Any, namespace: str, left_out: Collection[str], forgotten: Collection[str]
     ) -> Self:
         """Rows of an index table, but for those of `left_out`; those of `forgotten` are withheld."""
-        people, videos = table["identity"].to_pylist(), table["video"].to_pylist()
-        kept_N = ~hidden(namespace, people, videos, left_out)
-        withheld_N = hidden(namespace, people, videos, forgotten)[kept_N]
-        table = table.filter(kept_N) if not kept_N.all() else table
+        withheld_N = np.zeros(table.num_rows, np.bool_)
+        if forgotten:
+            people, videos = table["identity"].to_pylist(), table["video"].to_pylist()
+            kept_N = ~hidden(namespace, people, videos, left_out)
+            withheld_N = hidden(namespace, people, videos, forgotten)[kept_N]
+            table = table.filter(kept_N)
         names = table.select(NAMES).combine_chunks()
         num_frames_N = names["num_frames"].to_numpy().astype(np.int64)
         frame_start_N = np.cumsum(num_frames_N) - num_frames_N
@@ -90,8 +94,8 @@ class UnitRows:
         _check_contiguous(names, offset_F, length_F, frame_start_N)
         return cls(
             names=names,
-            identity_N=_hashed(namespace, names["identity"].to_pylist()),
-            activity_N=_hashed(ACTIVITY, names["activity"].to_pylist()),
+            identity_N=_hashed(namespace, names["identity"]),
+            activity_N=_hashed(ACTIVITY, names["activity"]),
             withheld_N=withheld_N,
             num_frames_N=num_frames_N,
             frame_start_N=frame_start_N,
@@ -109,7 +113,12 @@ class UnitRows:
 
     def name(self, column: str, row: int) -> Any:
         """A row's entry of one of the columns `NAMES`."""
-        return self.names[column][row].as_py()
+        return self._lists[column][row]
+
+    @cached_property
+    def _lists(self) -> dict[str, list[Any]]:
+        # A pyarrow value costs a microsecond, and its making is not done side by side.
+        return {column: self.names[column].to_pylist() for column in ("key", "shard", "activity")}
 
     def frames_of(self, row: int) -> slice:
         """Where a row's frames stand in the arrays of frames."""
@@ -150,12 +159,18 @@ class UnitRows:
         track_N, piece_N = (self.names[name].to_numpy().astype(np.int64) for name in ("track", "piece"))
         last_N = self.frame_start_N + self.num_frames_N - 1
         times_N = self.time_seconds_F[self.frame_start_N], self.time_seconds_F[last_N]
-        return Runs.of_columns(self.names["video"].to_pylist(), track_N, piece_N, *times_N)
+        return Runs.of_columns(_codes(self.names["video"])[0], track_N, piece_N, *times_N)
 
 
-def _hashed(namespace: str, names: list[str | None]) -> IntArray:
-    hashes = {name: -1 if name is None else identity_hash(namespace, name) for name in set(names)}
-    return np.array([hashes[name] for name in names], np.int64)
+def _codes(column: Any) -> tuple[IntArray, list[str]]:
+    """A number for each distinct text of a column, -1 for none, and the texts."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
+
+
+def _hashed(namespace: str, column: Any) -> IntArray:
+    code_N, names = _codes(column)
+    return np.array([*(identity_hash(namespace, name) for name in names), -1], np.int64)[code_N]
 
 
 def _flat(table: Any, name: str) -> NDArray[Any]:

@@ -19,6 +19,8 @@ from shards.policies import Composing, Ordering, Policy, Window
 from shards.reach import IntArray
 from shards.unit_rows import UnitRows
 
+WINDOWS_KEPT = 3
+"""The one under way, the one after, and what the units at their ends have more."""
 COMPOSED = 1 << 32
 """Second counter of the draws of a composed batch: no epoch has so many windows."""
 
@@ -37,6 +39,8 @@ class PlannedSet(Protocol):
     def usable(self, spec: ClipSpec) -> IntArray: ...
 
     def unit(self, unit: int) -> UnitRows: ...
+
+    def keep(self, rows: int) -> None: ...
 
     def place(self, row: int) -> tuple[UnitRows, int]: ...
 
@@ -61,6 +65,10 @@ class Candidates:
             self.count_U[:] = 0
             for unit, chosen in self.chosen.items():
                 self.count_U[unit] = tracks.unit(unit).reach.fits(spec)[chosen].sum()
+
+    def keep(self, rows: int) -> None:
+        """Keep the units of so many rows at hand, and of one unit more."""
+        self._tracks.keep(rows + int(self._tracks.rows_U.max()))
 
     def of_unit(self, unit: int) -> Window:
         """Those of one unit.
@@ -95,6 +103,7 @@ class Visits:
         self._candidates, self._policy = candidates, policy
         self._batch, self._seed, self._window_rows = batch, seed, window_rows
         self._num_rows = int(candidates.count_U.sum())
+        candidates.keep(WINDOWS_KEPT * window_rows)
         # A window serves many consecutive steps.
         self.epoch_windows = lru_cache(maxsize=4)(self._make_epoch_windows)
         self._window = lru_cache(maxsize=4)(self._make_window)

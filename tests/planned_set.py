@@ -52,6 +52,9 @@ class PlannedRows:
         self.opened.append(unit)
         return self._made[unit]
 
+    def keep(self, rows: int) -> None:
+        pass
+
     def place(self, row: int) -> tuple[UnitRows, int]:
         unit = int(np.searchsorted(self.first_row_U, row, side="right")) - 1
         return self.unit(unit), row - int(self.first_row_U[unit])

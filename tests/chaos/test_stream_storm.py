@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards.order import DEFAULT_CLIP, OrderRequest, order
+from shards.batch import DEFAULT_CLIP
+from shards.order import OrderRequest, order
 from shards.plan import Plan
 from shards.policies import DistinctIdentity
 from shards.reader import StreamConfig, StreamCounters

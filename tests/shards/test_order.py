@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from pretrain.objectives.clp import Clp, ClpConfig
+from shards.batch import DEFAULT_CLIP
 from shards.errors import ShardError
-from shards.order import DEFAULT_CLIP, OrderRequest, order
+from shards.order import OrderRequest, order
 from shards.plan import Plan
 from shards.policies import AnyOrder
 from shards.stream import stream_clips

@@ -57,11 +57,12 @@ def test_frames_and_labels_of_a_clip_are_its_own(reader):
         assert np.array_equal(frame_HWC, simplejpeg.decode_jpeg(jpeg))
 
 
-def test_empty_slots_are_left_as_they_are(reader):
+def test_empty_slots_become_zero(reader):
     read = reader.fetch(clip(0, 3, -1))
     frames_THWC = empty(read)
     assert reader.decode_into(read, frames_THWC)
-    assert (frames_THWC[1] == 7).all()
+    assert not frames_THWC[1].any()
+    assert frames_THWC[0].any()
     assert [bool(jpeg) for jpeg in read.jpegs_T] == [True, False]
     assert (read.labels_TA[INTENSITY_MEMBER][1] == -1).all()
     assert np.isnan(read.facts.time_seconds_T).tolist() == [False, True]
@@ -182,7 +183,9 @@ def test_time_and_bytes_are_counted(reader):
     assert reader.counters.decode_seconds > 0
 
 
-@pytest.mark.parametrize("numbers", [{"threads": -1}, {"read_ahead": 0}, {"max_unreadable": -1}])
+@pytest.mark.parametrize(
+    "numbers", [{"threads": -1}, {"read_ahead": 0}, {"fetch_threads": 0}, {"max_unreadable": -1}]
+)
 def test_senseless_numbers_are_refused(numbers):
-    with pytest.raises(ValueError, match="stream needs read_ahead >= 1, threads >= 0 and max"):
+    with pytest.raises(ValueError, match="stream needs read_ahead and fetch_threads >= 1, threads and max"):
         StreamConfig(**numbers)

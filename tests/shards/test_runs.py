@@ -19,7 +19,7 @@ def runs_of(rows: list[MadeRow]) -> Runs:
     piece_N, first_N, frames_N = columns
     last_N = first_N + (frames_N - 1) / 25
     return Runs.of_columns(
-        [row.video for row in rows], np.zeros(len(rows), np.int64), piece_N, first_N, last_N
+        np.array([row.person for row in rows]), np.zeros(len(rows), np.int64), piece_N, first_N, last_N
     )
 
 
