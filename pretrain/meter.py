@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pretrain.world import World
 from shards.batch import ClipBatch
-from shards.reader import StreamCounters
+from shards.reader import StreamConfig, StreamCounters
 
 HOST_METRICS = (
     *("data/wait_share", "data/plan_busy", "data/fetch_busy", "data/decode_busy"),
@@ -44,11 +44,11 @@ class Meter:
         device: torch.device,
         counters: StreamCounters,
         clips_per_step: int,
-        threads: int,
+        stream: StreamConfig,
     ) -> None:
-        """`threads` of each stage of this rank's stream."""
+        """`stream` says how many threads each of its stages has."""
         self._world, self._device, self._counters = world, device, counters
-        self._clips_per_step, self._threads = clips_per_step, threads
+        self._clips_per_step, self._stream = clips_per_step, stream
         self._seen = StreamCounters()
         self._clear()
 
@@ -92,12 +92,11 @@ class Meter:
         local = {name: total / self._counts[name] for name, total in self._sums.items()}
         since = now.since(before)
         rank_seconds, clips = elapsed * self._world.size, self._steps * self._clips_per_step
-        thread_seconds = rank_seconds * max(1, self._threads)
         host = [
             since.wait_seconds / rank_seconds,
             since.plan_seconds / rank_seconds,
-            since.fetch_seconds / thread_seconds,
-            since.decode_seconds / thread_seconds,
+            since.fetch_seconds / rank_seconds / self._stream.fetch_threads,
+            since.decode_seconds / rank_seconds / max(1, self._stream.threads),
             since.bytes_fetched / elapsed / 1e6,
             since.requests / clips,
             since.bytes_fetched / clips / 1e6,

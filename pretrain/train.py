@@ -120,7 +120,7 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     tracker.adopt([] if restored is None else restored["unsent_metrics"])
     counters = StreamCounters()
     batches = stream_clips(sets, plan, config.data.stream, counters, step, world.rank, world.size)
-    meter = Meter(world, device, counters, run.global_batch, config.data.stream.threads)
+    meter = Meter(world, device, counters, run.global_batch, config.data.stream)
     progress = ProgressLine(run.steps, step, run.global_batch, enabled=world.rank == 0)
 
     while step < run.steps:

@@ -8,11 +8,11 @@ from pretrain import meter as meter_module
 from pretrain.meter import Meter, clip_fingerprint, due
 from pretrain.world import Alone, Group, World
 from shards.batch import ClipBatch
-from shards.reader import StreamCounters
+from shards.reader import StreamConfig, StreamCounters
 from tests.ranks import run_ranks
 
 CLIPS, STEPS = 4, 3
-THREADS = 2
+STREAM = StreamConfig(threads=2, fetch_threads=4)
 
 
 def clip_batch(step: int, clips: slice = slice(None)) -> ClipBatch:
@@ -38,7 +38,7 @@ def clip_batch(step: int, clips: slice = slice(None)) -> ClipBatch:
 def metered(world: World, clips: slice) -> list[dict[str, float]]:
     """Two intervals of steps; rank r's parts are r + step, and the second part is there in the last only."""
     counters = StreamCounters()
-    meter = Meter(world, torch.device("cpu"), counters, CLIPS, THREADS)
+    meter = Meter(world, torch.device("cpu"), counters, CLIPS, STREAM)
     found = []
     for interval in range(2):
         counters.add(bytes_fetched=5e6, wait_seconds=1e-4)
@@ -104,10 +104,10 @@ def test_where_the_time_and_the_bytes_go(monkeypatch):
     now = [50.0]
     monkeypatch.setattr(meter_module.time, "monotonic", lambda: now[0])
     counters = StreamCounters()
-    meter = Meter(Alone(), torch.device("cpu"), counters, CLIPS, THREADS)
+    meter = Meter(Alone(), torch.device("cpu"), counters, CLIPS, STREAM)
     for _ in range(2):  # an interval like the one before
         now[0] += 10.0
-        counters.add(wait_seconds=4, plan_seconds=1, fetch_seconds=5, decode_seconds=18)
+        counters.add(wait_seconds=4, plan_seconds=1, fetch_seconds=10, decode_seconds=18)
         counters.add(requests=3 * CLIPS, bytes_fetched=2e6 * CLIPS, bytes_decoded=1e6 * CLIPS)
         meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(0), 0)
         metrics = meter.reduce(0.0, 0.0)
@@ -125,7 +125,7 @@ def test_where_the_time_and_the_bytes_go(monkeypatch):
 
 def test_a_fingerprint_beyond_float32_is_exact():
     counters, world = StreamCounters(), Alone()
-    meter = Meter(world, torch.device("cpu"), counters, CLIPS, THREADS)
+    meter = Meter(world, torch.device("cpu"), counters, CLIPS, STREAM)
     steps = range(500)
     for step in steps:
         meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(step), 0)
@@ -152,7 +152,7 @@ def test_paused_time_is_left_out_of_speed_and_waiting(monkeypatch):
     now = [50.0]
     monkeypatch.setattr(meter_module.time, "monotonic", lambda: now[0])
     counters = StreamCounters()
-    meter = Meter(Alone(), torch.device("cpu"), counters, CLIPS, THREADS)
+    meter = Meter(Alone(), torch.device("cpu"), counters, CLIPS, STREAM)
     for pause in (100.0, 0.0):
         now[0] += 2.0
         counters.add(wait_seconds=0.5, bytes_fetched=6e6)

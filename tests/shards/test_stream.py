@@ -13,8 +13,8 @@ from shards.errors import ShardError
 from shards.evaluation import EvaluationPlan
 from shards.plan import Plan
 from shards.policies import DistinctIdentity
-from shards.reader import StreamConfig, StreamCounters
-from shards.stream import stream_clips
+from shards.reader import ClipReader, StreamConfig, StreamCounters
+from shards.stream import clip_pipeline, stream_clips
 from shards.tracks import load_tracks
 from tests.drawn_set import AUS, write_set
 
@@ -115,7 +115,9 @@ def test_damage_makes_slots_invalid_counted_and_named(drawn, tmp_path):
 def test_too_much_damage_stops_with_a_clear_line(drawn, tmp_path):
     url, _ = damaged(drawn, tmp_path)
     tracks = load_tracks(url)
-    reader = stream_clips(tracks, Plan(tracks, SPEC, 4, seed=5), StreamConfig(threads=1, max_unreadable=0))
+    reader = stream_clips(
+        tracks, Plan(tracks, SPEC, 4, seed=5), StreamConfig(threads=1, fetch_threads=1, max_unreadable=0)
+    )
     with pytest.raises(ShardError, match=r"1 samples could not be read, more than max_unreadable=0.*verify"):
         [next(reader) for _ in range(3)]
 
@@ -123,3 +125,28 @@ def test_too_much_damage_stops_with_a_clear_line(drawn, tmp_path):
 def test_unfinished_set_is_refused(tmp_path):
     with pytest.raises(ShardError, match="packing has not finished"):
         load_tracks(str(tmp_path))
+
+
+def test_a_user_may_add_a_stage_or_take_the_first_ones(drawn):
+    tracks = load_tracks(drawn)
+    plan, reader = Plan(tracks, SPEC, 4, seed=1), ClipReader(tracks, StreamConfig(), StreamCounters())
+
+    def keys(batches):
+        for step, clips in batches:
+            yield step, clips.key_B
+
+    pipeline = clip_pipeline(reader, plan)
+    added = [next(iter(pipeline.compose(keys)))]
+    assert added == [(0, [tracks.key(clip.row) for clip in plan.batch(0)])]
+    planned = next(iter(pipeline.pipeline[0]()))
+    assert [clip.row for clip in planned[1]] == [clip.row for clip in plan.batch(0)]
+
+
+def test_memory_of_batches_that_are_held_is_not_written_again(drawn):
+    tracks = load_tracks(drawn)
+    plan = Plan(tracks, SPEC, 4, seed=1)
+    held, digests = [], []
+    for _, (_, clips) in zip(range(12), stream_clips(tracks, plan), strict=False):
+        held.append(clips.frames_BTHWC[1:, ::2])
+        digests.append(hashlib.sha256(held[-1].tobytes()).hexdigest())
+    assert [hashlib.sha256(frames.tobytes()).hexdigest() for frames in held] == digests
