@@ -133,6 +133,7 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
         step += 1
         if due(step, run.log_every, run.steps):
             metrics = meter.reduce(engine.gradient_norm, learning_rate_at(step - 1, run.steps, config.optim))
+            metrics["data/too_short_samples"] = plan.too_short
             _stop_unless_finite(metrics, step)
             tracker.log(metrics, step)
             progress.show(step, metrics)

@@ -47,6 +47,11 @@ class MixedPlan:
     def last_step(self) -> int | None:
         return None
 
+    @property
+    def too_short(self) -> int:
+        """Samples of all sets left out because they cannot hold the clip."""
+        return sum(plan.too_short for plan in self._plans)
+
     def describe(self) -> dict[str, object]:
         """What defines the order; a resumed run must agree in each entry."""
         parts = {

@@ -18,7 +18,7 @@ from shards.schema import MANIFEST_NAME
 from shards.stream import stream_clips
 from shards.tracks import load_tracks
 from tests.drawn_set import write_set
-from tests.planned_set import people_in_turn
+from tests.planned_set import PlannedRows, people_in_turn
 
 SPEC = ClipSpec(4, (0.08, 0.16), extra_frames=2)
 
@@ -63,6 +63,13 @@ def test_ranks_share_one_global_batch(ranks):
         assert [clip.frames_T.tolist() for clip in parts] == [clip.frames_T.tolist() for clip in whole]
     orders = [[clip.source for clip in mix.share(step, 0, 1)] for step in range(9)]
     assert len({tuple(order) for order in orders}) > 1
+
+
+def test_what_cannot_hold_the_clip_is_counted_over_all_sets():
+    short, long = people_in_turn([3], 3, frames=4), people_in_turn([5], 5)
+    mixed = PlannedRows([*short.units, *long.units])
+    mix = MixedPlan([Plan(mixed, SPEC, 2), Plan(long, SPEC, 2)])
+    assert mix.too_short == 3
 
 
 def test_another_mix_is_refused_naming_each_difference():
