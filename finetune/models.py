@@ -54,7 +54,7 @@ class AuDetector(nn.Module):
 
     The paper averages over the places of the last map. There each place has seen the whole face; in a small
     network it has seen its own surroundings, and a mean forgets where a muscle moved (AUC .47 on generated
-    faces, where a linear readout of the same map has .78). So each AU weighs the places, alike at first.
+    faces, .66 with weights). So each AU weighs the places, alike at first.
 
     A linear classifier per AU, trained when everything before it is frozen, turns vectors into probabilities.
     """

@@ -22,13 +22,13 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVING_PYTHON = ROOT / ".venv-serving" / "bin" / "python"
 EXPECTED_SECONDS = {
     "generate": 80.0,
-    "pack": 40.0,
-    "verify": 10.0,
-    "pretrain": 320.0,
-    "rival": 200.0,
-    "finetune": 240.0,
-    "predict": 40.0,
-    "report": 20.0,
+    "pack": 25.0,
+    "verify": 5.0,
+    "pretrain": 375.0,
+    "rival": 240.0,
+    "finetune": 200.0,
+    "predict": 30.0,
+    "report": 25.0,
 }
 PROGRESS = r"step \d+[/ ].*"
 """Of a job's output, what the loops say of their progress."""
@@ -47,7 +47,7 @@ MODELS = {"aunce": "au-detector", "intensity": "au-intensity"}
 
 @dataclass(frozen=True)
 class QuickstartConfig:
-    """Sizes of the run; the defaults take about twelve minutes on two cores."""
+    """Sizes of the run; the defaults take about sixteen minutes on two cores."""
 
     people: int = 48
     """Made-up people in the unlabelled set; the labelled one has DISFA's 27 subjects, who are others."""
