@@ -135,7 +135,7 @@ def _order_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help="shard set")
     parser.add_argument("--global-batch", type=int, required=True, metavar="G", help="clips per step")
     parser.add_argument("--ranks", type=int, default=1, metavar="R", help="readers that share each step")
-    parser.add_argument("--workers", type=int, default=2, metavar="W", help="threads of each reader")
+    parser.add_argument("--workers", type=int, default=2, metavar="W", help="threads of each reader; 0: none")
     parser.add_argument("--start-step", type=int, default=0, metavar="K")
     parser.add_argument("--steps", type=int, required=True, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="S")

@@ -172,6 +172,19 @@ def read_manifest(url: str) -> Manifest:
     return Manifest.from_json(storage.read_bytes(source).decode(errors="replace"), source)
 
 
+def read_pinned(url: str, entry: FileEntry) -> bytes:
+    """A file of the set as the manifest pins it.
+
+    Raises:
+        ShardError: it is missing, or another one.
+    """
+    source = storage.join(url, entry.name)
+    content = storage.read_bytes(source)
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise ShardError(f"{source} is not the file that the manifest names: sha256 differs; pack again")
+    return content
+
+
 def open_set(url: str) -> tuple[Manifest, Any]:
     """Manifest and index table of a finished set."""
     manifest = read_manifest(url)
@@ -186,11 +199,7 @@ def read_table(url: str, manifest: Manifest) -> Any:
     """
     tables = []
     for entry in manifest.indexes:
-        source = storage.join(url, entry.name)
-        content = storage.read_bytes(source)
-        if hashlib.sha256(content).hexdigest() != entry.sha256:
-            raise ShardError(f"{source} is not the file that the manifest names: sha256 differs; pack again")
-        tables.append(from_parquet(content, source).replace_schema_metadata())
+        tables.append(from_parquet(read_pinned(url, entry), entry.name).replace_schema_metadata())
     return pa.concat_tables(tables) if tables else INDEX_SCHEMA.empty_table()
 
 

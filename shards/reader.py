@@ -21,8 +21,9 @@ from shards.schema import MISSING
 from shards.tracks import TrackSet
 from shards.unit_rows import UnitRows
 
-LOOKS = 2
-"""At a frame's bytes: what was damaged on its way is asked for once more."""
+LOOKS = 4
+"""At a frame's bytes: what was damaged on its way is asked for again. In a store that damages one read in a
+hundred, two in a row are damaged every few thousand clips."""
 
 LABELS_KEPT = 100_000
 """Label arrays kept in memory, a few tens of MB."""

@@ -49,6 +49,8 @@ def affected_units(url: str, manifest: Manifest, hashes: Collection[str]) -> lis
     What a tombstone says of units is true of the set that it was put in. In another one, such as a later
     pack to the same url, any unit may hold the person.
     """
+    if not hashes:
+        return []
     state, affected = _state(manifest), set[int]()
     for hashed in hashes:
         stone = json.loads(storage.read_bytes(_name(url, hashed)))

@@ -3,29 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from shards.runs import Piece
 from shards.schema import Totals
 
 
-class Counted(Protocol):
+class Counted(Piece, Protocol):
     """What a row tells of itself."""
 
     @property
     def identity(self) -> str: ...
-
-    @property
-    def video(self) -> str: ...
-
-    @property
-    def track(self) -> int: ...
-
-    @property
-    def num_frames(self) -> int: ...
-
-    @property
-    def first_seconds(self) -> float: ...
-
-    @property
-    def last_seconds(self) -> float: ...
 
 
 def count_totals(rows: Iterable[Counted], failures: Mapping[str, int]) -> Totals:

@@ -7,9 +7,8 @@ all rows at once (`keys`, `identities`, ...) are for sets that fit in memory, su
 Axes: N sample rows, U units.
 """
 
-import hashlib
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from threading import Lock
@@ -22,9 +21,9 @@ from numpy.typing import NDArray
 from shards import storage
 from shards.batch import ClipSpec
 from shards.errors import ShardError
-from shards.index import from_parquet, read_manifest
+from shards.index import from_parquet, read_manifest, read_pinned
 from shards.reach import IntArray, ReachCounts
-from shards.schema import OCCURRENCE_MEMBER, FileEntry, Manifest
+from shards.schema import OCCURRENCE_MEMBER, Manifest
 from shards.tombstones import affected_units, tombstones
 from shards.unit_rows import COLUMNS, LABELLED_COLUMNS, UnitRows
 
@@ -94,7 +93,7 @@ class TrackSet:
         """Keep at least so many rows of units after their use."""
         self._kept_rows = max(self._kept_rows, rows)
 
-    def units(self, units: Collection[int]) -> list[UnitRows]:
+    def units(self, units: Sequence[int]) -> list[UnitRows]:
         """Several units, read beside one another."""
         with ThreadPoolExecutor(UNITS_AT_ONCE) as pool:
             return list(pool.map(self.unit, units))
@@ -204,19 +203,6 @@ class TrackSet:
         # Arrow keeps what it has freed: 25 MB more in a process where units come and go.
         pa.default_memory_pool().release_unused()
         return rows
-
-
-def read_pinned(url: str, entry: FileEntry) -> bytes:
-    """A file of the set as the manifest pins it.
-
-    Raises:
-        ShardError: it is another one.
-    """
-    source = storage.join(url, entry.name)
-    content = storage.read_bytes(source)
-    if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise ShardError(f"{source} is not the file that the manifest names: sha256 differs; pack again")
-    return content
 
 
 def load_tracks(url: str, left_out: Collection[str] | None = None) -> TrackSet:

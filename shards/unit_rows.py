@@ -82,7 +82,7 @@ class UnitRows:
     ) -> Self:
         """Rows of an index table, but for those of `left_out`; those of `forgotten` are withheld."""
         withheld_N = np.zeros(table.num_rows, np.bool_)
-        if forgotten:
+        if left_out or forgotten:
             people, videos = table["identity"].to_pylist(), table["video"].to_pylist()
             kept_N = ~hidden(namespace, people, videos, left_out)
             withheld_N = hidden(namespace, people, videos, forgotten)[kept_N]
@@ -112,7 +112,7 @@ class UnitRows:
         return len(self.num_frames_N)
 
     def name(self, column: str, row: int) -> Any:
-        """A row's entry of one of the columns `NAMES`."""
+        """A row's `key`, `shard` or `activity`."""
         return self._lists[column][row]
 
     @cached_property

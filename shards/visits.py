@@ -40,6 +40,8 @@ class PlannedSet(Protocol):
 
     def unit(self, unit: int) -> UnitRows: ...
 
+    def units(self, units: Sequence[int]) -> list[UnitRows]: ...
+
     def keep(self, rows: int) -> None: ...
 
     def place(self, row: int) -> tuple[UnitRows, int]: ...
@@ -70,13 +72,16 @@ class Candidates:
         """Keep the units of so many rows at hand, and of one unit more."""
         self._tracks.keep(rows + int(self._tracks.rows_U.max()))
 
-    def of_unit(self, unit: int) -> Window:
-        """Those of one unit.
+    def of_units(self, units: Sequence[int]) -> Window:
+        """Those of some units, which are read beside one another.
 
         Raises:
             ShardError: they are not as many as the set counts.
         """
-        rows = self._tracks.unit(unit)
+        pairs = zip(units, self._tracks.units(units), strict=True)
+        return _joined([self._of_unit(unit, rows) for unit, rows in pairs])
+
+    def _of_unit(self, unit: int, rows: UnitRows) -> Window:
         fitting = np.flatnonzero(rows.reach.fits(self._spec))
         if self.chosen is not None:
             fitting = np.intersect1d(fitting, self.chosen[unit])
@@ -140,7 +145,7 @@ class Visits:
     def _make_window(self, epoch: int, number: int) -> Window:
         """A window's rows in random order."""
         units = self.epoch_windows(epoch)[0][number].tolist()
-        window = _joined([self._candidates.of_unit(unit) for unit in units])
+        window = self._candidates.of_units(units)
         return window.take(generator(self._seed, SAMPLES, epoch, number).permutation(len(window.row_N)))
 
     def _make_ordered(self, epoch: int, number: int) -> Window:

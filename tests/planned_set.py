@@ -30,27 +30,30 @@ class MadeRow:
 class PlannedRows:
     """Units of rows; counts which units were opened."""
 
-    units: list[list[MadeRow]]
+    made: list[list[MadeRow]]
     left_out: tuple[str, ...] = ()
     digest: str = "set"
     opened: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rows_U = np.array([len(rows) for rows in self.units])
+        self.rows_U = np.array([len(rows) for rows in self.made])
         self.first_row_U = np.cumsum(self.rows_U) - self.rows_U
         self._made = [
             UnitRows.from_table(table_of(rows, number), "set", (), ())
-            for number, rows in enumerate(self.units)
+            for number, rows in enumerate(self.made)
         ]
         content = reach_parquet([rows.reach for rows in self._made])
         self._counts = ReachCounts.from_parquet(content, "made")
 
     def usable(self, spec: ClipSpec) -> IntArray:
-        return self._counts.usable(spec, len(self.units))
+        return self._counts.usable(spec, len(self.made))
 
     def unit(self, unit: int) -> UnitRows:
         self.opened.append(unit)
         return self._made[unit]
+
+    def units(self, units: list[int]) -> list[UnitRows]:
+        return [self.unit(unit) for unit in units]
 
     def keep(self, rows: int) -> None:
         pass

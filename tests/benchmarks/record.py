@@ -4,10 +4,12 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from infra.stages import StageError
 
 
 def facts(command: str) -> dict[str, str]:
@@ -18,6 +20,15 @@ def facts(command: str) -> dict[str, str]:
         "commit": _commit(),
         "host": f"{_cpu()}, Python {platform.python_version()}",
     }
+
+
+def run_command(main: Callable[[list[str]], None]) -> None:
+    """A benchmark's `main` on the command line's words; what can be corrected ends with exit status 2."""
+    try:
+        main(sys.argv[1:])
+    except (StageError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from error
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -67,7 +67,7 @@ def test_ranks_share_one_global_batch(ranks):
 
 def test_what_cannot_hold_the_clip_is_counted_over_all_sets():
     short, long = people_in_turn([3], 3, frames=4), people_in_turn([5], 5)
-    mixed = PlannedRows([*short.units, *long.units])
+    mixed = PlannedRows([*short.made, *long.made])
     mix = MixedPlan([Plan(mixed, SPEC, 2), Plan(long, SPEC, 2)])
     assert mix.too_short == 3
 

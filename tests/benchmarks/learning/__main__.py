@@ -20,10 +20,11 @@ from omegaconf import OmegaConf
 
 from finetune.sampled import SampledFrames, encode_with
 from finetune.untrained import Floats, PixelComponents, random_encoder
-from infra.stages import StageError, open_folder
+from infra.stages import open_folder
 from pretrain.config import Request, load
 from pretrain.models.encoder import FrameEncoder
 from pretrain.train import PretrainConfig
+from tests.benchmarks import record
 from tests.benchmarks.learning.features import exported, supervised_encoder
 from tests.benchmarks.learning.methods import CONFIG, Method, chosen
 from tests.benchmarks.learning.result import write_result
@@ -135,8 +136,4 @@ def _encoder(
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (StageError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+    record.run_command(main)

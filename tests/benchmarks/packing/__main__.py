@@ -6,7 +6,6 @@ It makes its own videos below the work folder, and keeps them there.
 import argparse
 import os
 import shutil
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from infra.stages import StageError, open_folder, say
+from infra.stages import open_folder, say
 from shards.layouts.layout import is_video
 from tests.benchmarks import record
 from tests.benchmarks.packing.films import FRONTAL, KINDS, Film, Kind, make_film
@@ -148,8 +147,4 @@ def make_films(folder: Path, wanted: list[Film]) -> list[Path]:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (StageError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+    record.run_command(main)

@@ -4,14 +4,13 @@ It makes its own set below the work folder, writes it again in the peers' format
 """
 
 import argparse
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
 from infra.services import ObjectStore
-from infra.stages import StageError, open_folder, say
+from infra.stages import open_folder, say
 from tests.benchmarks import record
 from tests.benchmarks.streaming.contest import OURS, local_sides, ours, write_clips
 from tests.benchmarks.streaming.environment import PEERS
@@ -178,8 +177,4 @@ def add_store(report: Report, work: Path, made: Path, size: Size, peers: list[st
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (StageError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+    record.run_command(main)

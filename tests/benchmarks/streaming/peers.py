@@ -76,7 +76,7 @@ def mosaicml_batches(ask: Ask) -> Iterator[Any]:
     streaming = _streaming()
     clips = Clips(ask)
 
-    class Dataset(streaming.StreamingDataset):  # type: ignore[misc, name-defined]
+    class Dataset(streaming.StreamingDataset):
         def __getitem__(self, at: Any) -> Any:
             return _from_item(clips, super().__getitem__(at))
 

@@ -92,7 +92,7 @@ def _shards(*words: object) -> None:
 
 def _read_samples(path: Path) -> list[Sample]:
     with tarfile.open(path) as tar:
-        content = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+        content = {member.name: tar.extractfile(member).read() for member in tar}
     found = []
     for name, data in content.items():
         key, _, kind = name.partition(".")
