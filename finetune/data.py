@@ -8,7 +8,7 @@ import numpy as np
 from finetune.protocols import PROTOCOLS, Fold, ProtocolConfig, make_fold
 from finetune.targets import Kind, Labels, Target, make_target, read_labels
 from pretrain.config import MISSING, ConfigError
-from shards.reader import StreamConfig
+from shards.stream_config import StreamConfig
 from shards.tracks import TrackSet, load_tracks
 
 Log = Callable[[dict[str, float], int], None]

@@ -17,8 +17,8 @@ from pretrain.augment import PLAIN, augment
 from shards.batch import ClipBatch, ClipSpec
 from shards.errors import ShardError
 from shards.evaluation import EvaluationPlan
-from shards.reader import StreamConfig, StreamCounters
 from shards.stream import stream_clips
+from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet
 
 Apply = Callable[[Tensor, Tensor | None, Tensor | None], tuple[Tensor, Tensor | None]]

@@ -18,7 +18,8 @@ from pretrain.augment import PLAIN, augment
 from pretrain.models.encoder import FrameEncoder
 from shards.errors import ShardError
 from shards.plan import PlannedClip
-from shards.reader import ClipReader, StreamConfig, StreamCounters
+from shards.reader import ClipReader
+from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet
 
 BATCH = 64

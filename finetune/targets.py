@@ -15,8 +15,9 @@ from finetune.protocols import Protocol
 from pretrain.config import ConfigError
 from shards.batch import ClipBatch
 from shards.errors import ShardError
-from shards.reader import ClipReader, StreamConfig, StreamCounters
+from shards.reader import ClipReader
 from shards.schema import INTENSITY_MEMBER, MISSING, OCCURRENCE_MEMBER, Manifest
+from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet
 
 Kind = Literal["detection", "intensity"]

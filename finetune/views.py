@@ -15,7 +15,8 @@ from shards.batch import ClipSpec
 from shards.pack.faces.encode import encode
 from shards.plan import Plan
 from shards.policies import policy_named
-from shards.reader import ClipReader, StreamConfig, StreamCounters
+from shards.reader import ClipReader
+from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet
 
 

@@ -9,7 +9,7 @@ from shards.batch import ClipSpec
 from shards.mix import MixedPlan
 from shards.plan import WINDOW_ROWS, Plan
 from shards.policies import Policy
-from shards.reader import StreamConfig
+from shards.stream_config import StreamConfig
 from shards.tracks import TrackSet, load_tracks
 
 

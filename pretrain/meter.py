@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pretrain.world import World
 from shards.batch import ClipBatch
-from shards.reader import StreamConfig, StreamCounters
+from shards.stream_config import StreamConfig, StreamCounters
 
 HOST_METRICS = (
     *("data/wait_share", "data/plan_busy", "data/fetch_busy", "data/decode_busy"),
@@ -95,7 +95,7 @@ class Meter:
         host = [
             since.wait_seconds / rank_seconds,
             since.plan_seconds / rank_seconds,
-            since.fetch_seconds / rank_seconds / self._stream.fetch_threads,
+            since.fetch_seconds / rank_seconds / max(1, self._stream.fetchers or self._stream.threads),
             since.decode_seconds / rank_seconds / max(1, self._stream.threads),
             since.bytes_fetched / elapsed / 1e6,
             since.requests / clips,

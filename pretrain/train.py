@@ -35,8 +35,8 @@ from pretrain.world import World, local_device
 from shards import storage
 from shards.mix import MixedPlan
 from shards.plan import Plan, refuse_other_order
-from shards.reader import StreamCounters
 from shards.stream import stream_clips
+from shards.stream_config import StreamCounters
 from shards.tracks import TrackSet
 
 ENCODER_FOLDER = "encoder"
@@ -120,7 +120,8 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     tracker.adopt([] if restored is None else restored["unsent_metrics"])
     counters = StreamCounters()
     batches = stream_clips(sets, plan, config.data.stream, counters, step, world.rank, world.size)
-    meter = Meter(world, device, counters, run.global_batch, config.data.stream)
+    stream = config.data.stream.for_sets(tracks.url for tracks in sets)
+    meter = Meter(world, device, counters, run.global_batch, stream)
     progress = ProgressLine(run.steps, step, run.global_batch, enabled=world.rank == 0)
 
     while step < run.steps:

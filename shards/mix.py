@@ -10,7 +10,8 @@ from shards.batch import ClipSpec
 from shards.draw import MIX, generator
 from shards.errors import ShardError
 from shards.plan import Plan, PlannedClip, part_of
-from shards.reader import ClipBytes, ClipReader, StreamConfig, StreamCounters
+from shards.reader import ClipBytes, ClipReader
+from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet
 
 
@@ -95,8 +96,9 @@ class MixReader:
         differing = {tracks.url: tracks.manifest.recipe_digest[:12] for tracks in sets}
         if len(set(differing.values())) > 1:
             raise ShardError(f"sets of a mix need one crop recipe, found {differing}; pack them alike")
-        self._readers = [ClipReader(tracks, config, counters) for tracks in sets]
-        self.config, self.counters, self.size = config, counters, self._readers[0].size
+        self.config, self.counters = config.for_sets(tracks.url for tracks in sets), counters
+        self._readers = [ClipReader(tracks, self.config, counters) for tracks in sets]
+        self.size = self._readers[0].size
 
     def fetch(self, clip: PlannedClip) -> ClipBytes:
         """As `ClipReader.fetch`."""

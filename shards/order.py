@@ -10,8 +10,8 @@ import numpy as np
 from shards.batch import DEFAULT_CLIP
 from shards.plan import Plan
 from shards.policies import DistinctIdentity, Policy
-from shards.reader import StreamConfig
 from shards.stream import stream_clips
+from shards.stream_config import StreamConfig
 from shards.tracks import load_tracks
 
 
@@ -36,7 +36,7 @@ def order(request: OrderRequest) -> Iterator[dict[str, Any]]:
     """
     tracks = load_tracks(request.url)
     plan = Plan(tracks, DEFAULT_CLIP, request.global_batch, request.seed, request.policy)
-    config = StreamConfig(threads=request.workers, fetch_threads=max(1, request.workers))
+    config = StreamConfig(threads=request.workers, fetch_threads=request.workers)
     readers = [
         stream_clips(tracks, plan, config, None, request.start_step, rank, request.ranks)
         for rank in range(request.ranks)

@@ -3,10 +3,9 @@
 import io
 import threading
 import zlib
-from dataclasses import dataclass, field
 from functools import lru_cache
 from time import monotonic
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import simplejpeg
@@ -18,6 +17,7 @@ from shards.plan import PlannedClip
 from shards.ranges import Wanted, coalesced, wanted_frames
 from shards.reach import IntArray
 from shards.schema import MISSING
+from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet
 from shards.unit_rows import UnitRows
 
@@ -27,80 +27,6 @@ hundred, two in a row are damaged every few thousand clips."""
 
 LABELS_KEPT = 100_000
 """Label arrays kept in memory, a few tens of MB."""
-
-
-@dataclass(frozen=True)
-class StreamConfig:
-    """How a rank reads."""
-
-    threads: int = 2
-    """That decode; with 0 everything is done when it is asked for, without threads."""
-    fetch_threads: int = 8
-    """Requests under way at once. A store that answers after 30 ms needs one for every 30 clips a second."""
-    read_ahead: int = 4
-    """Batches fetched, and batches decoded, before they are asked for."""
-    max_unreadable: int = 100
-    """Samples that may be unreadable before the run stops."""
-
-    def __post_init__(self) -> None:
-        if min(self.read_ahead, self.fetch_threads) < 1 or min(self.threads, self.max_unreadable) < 0:
-            raise ValueError(
-                "stream needs read_ahead and fetch_threads >= 1, threads and max_unreadable >= 0, "
-                f"found {self}"
-            )
-
-
-@dataclass
-class StreamCounters:
-    """What a stream has done so far; logged with the training metrics."""
-
-    requests: int = 0
-    bytes_fetched: int = 0
-    bytes_decoded: int = 0
-    plan_seconds: float = 0.0
-    fetch_seconds: float = 0.0
-    decode_seconds: float = 0.0
-    wait_seconds: float = 0.0
-    withheld: int = 0
-    """Clips left empty because their person or video was forgotten since the run began."""
-    damaged_reads: int = 0
-    """Transfers whose bytes were not those of the index, and were asked for again."""
-    quarantined: dict[str, str] = field(default_factory=dict)
-    """Samples that could not be read, by provenance, with the reason."""
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def add(self, **amounts: float) -> None:
-        with self._lock:
-            for name, amount in amounts.items():
-                setattr(self, name, getattr(self, name) + amount)
-
-    def copy(self) -> "StreamCounters":
-        """As they are now."""
-        with self._lock:
-            return StreamCounters(**self._values())
-
-    def since(self, before: "StreamCounters") -> "StreamCounters":
-        """What was added to the numbers after `before` was copied."""
-        earlier = before._values()
-        return StreamCounters(**{name: now - earlier[name] for name, now in self.copy()._values().items()})
-
-    def _values(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if isinstance(value, int | float)}
-
-    def quarantine(self, provenance: str, reason: str, limit: int) -> None:
-        """Note an unreadable sample.
-
-        Raises:
-            ShardError: more than `limit` samples are unreadable.
-        """
-        with self._lock:
-            self.quarantined[provenance] = reason
-            if len(self.quarantined) > limit:
-                named = "; ".join(f"{key}: {why}" for key, why in list(self.quarantined.items())[:3])
-                raise ShardError(
-                    f"{len(self.quarantined)} samples could not be read, more than max_unreadable={limit}; "
-                    f"run `python -m shards verify` on the set. First: {named}"
-                )
 
 
 class ClipFacts(NamedTuple):
@@ -144,9 +70,10 @@ class ClipReader:
     """Reads and decodes the planned clips of one set; its methods are called from the stages' threads."""
 
     def __init__(self, tracks: TrackSet, config: StreamConfig, counters: StreamCounters) -> None:
-        self.tracks, self.config, self.counters = tracks, config, counters
+        self.tracks, self.config, self.counters = tracks, config.for_sets([tracks.url]), counters
         self.size = tracks.manifest.recipe.size
         # A sample's labels are a few hundred bytes, and each would cost a request on every visit.
+        self._scratch = threading.local()
         self.label = lru_cache(maxsize=LABELS_KEPT)(self._read_label)
         """Labels `(frames, AUs)` of a row under a member name; None where it has none."""
 
@@ -227,7 +154,7 @@ class ClipReader:
             jpegs = {}
             for wanted in together:
                 begin = wanted.offset - first.offset
-                jpegs[wanted] = content[begin : begin + wanted.length]
+                jpegs[wanted] = bytes(content[begin : begin + wanted.length])
             damaged = [wanted for wanted, jpeg in jpegs.items() if zlib.crc32(jpeg) != wanted.crc32]
             if not damaged:
                 return jpegs
@@ -260,6 +187,15 @@ class ClipReader:
             self.counters.add(damaged_reads=1)
         raise ShardError(f"{self.tracks.provenance(row)}: member {name} does not match its CRC in the index")
 
-    def _range(self, shard: str, start: int, length: int) -> bytes:
+    def _range(self, shard: str, start: int, length: int) -> memoryview:
+        """Bytes of a shard, in memory that this thread's next call overwrites.
+
+        Fresh memory for each would be given back to the allocator of a thread that needs another amount next:
+        over ten minutes the process grew by megabytes.
+        """
         self.counters.add(requests=1, bytes_fetched=length)
-        return storage.read_range(storage.join(self.tracks.url, shard), start, length)
+        if len(getattr(self._scratch, "buffer", b"")) < length:
+            self._scratch.buffer = memoryview(bytearray(length))
+        content: memoryview = self._scratch.buffer[:length]
+        storage.read_into(storage.join(self.tracks.url, shard), start, content)
+        return content

@@ -1,49 +1,42 @@
 """From a plan to uint8 batches: named stages, composed in a `webdataset` pipeline.
 
     planned_batches   (step, this rank's PlannedClips)             shards.plan
-    fetch             + the bytes of their frames and labels       ranged reads in threads, verified by CRC
+    fetch             + the bytes of their frames and labels       ranged reads, verified by CRC
     decode            -> (step, ClipBatch)                         JPEG into one preallocated array, threaded
 
-Both stages read ahead by a few batches; each holds bytes, not decoded frames, until the last moment.
+Each stage works a few batches ahead of the next. From a store, threads of its own fetch; from a local disk,
+the threads that decode do (`StreamConfig.fetch_threads`).
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import webdataset as wds
 from numpy.typing import NDArray
 
+from shards.ahead import Bound, ahead, workers
 from shards.batch import ClipBatch
 from shards.buffers import Buffers
 from shards.mix import MixReader
 from shards.plan import BatchPlan, PlannedClip
-from shards.reader import ClipBytes, Reader, StreamConfig, StreamCounters
+from shards.reader import ClipBytes, Reader
 from shards.schema import INTENSITY_MEMBER, MISSING, OCCURRENCE_MEMBER
+from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet
 
 PLANNED_AHEAD = 64
 """Batches: the index of the next window is read while those before it are on their way."""
 
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
+class Fetching(NamedTuple):
+    """A step's clips and their bytes, which are perhaps still on their way."""
 
-class AtOnce(Executor):
-    """Does what it is given in the thread that gives it."""
-
-    def submit(self, fn: Callable[..., _R], /, *args: Any, **kwargs: Any) -> Future[_R]:
-        """Errors come out here, not from the future."""
-        future: Future[_R] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
-
-
-def _workers(config: StreamConfig, stage: str, threads: int) -> Executor:
-    return ThreadPoolExecutor(threads, thread_name_prefix=stage) if config.threads else AtOnce()
+    step: int
+    clips: list[PlannedClip]
+    reads: list[Future[ClipBytes]]
 
 
 def planned_batches(
@@ -69,76 +62,73 @@ def planned_batches(
         return clips
 
     def source() -> Iterator[tuple[int, list[PlannedClip]]]:
-        with _workers(config, "plan", 1) as pool:
-            ahead = PLANNED_AHEAD if config.threads else 0
-            for step, (clips,) in _ahead(steps(), lambda step: [pool.submit(share, step)], ahead):
-                yield step, clips
+        with workers("plan", min(config.threads, 1)) as pool:
+            bound = Bound(PLANNED_AHEAD if config.threads else 0)
+            for step, (clips,) in ahead(steps(), lambda step: [pool.submit(share, step)], bound):
+                yield step, clips.result()
 
     return source
 
 
-def _ahead(
-    items: Iterable[_T], submit: Callable[[_T], list[Future[_R]]], depth: int
-) -> Iterator[tuple[_T, list[_R]]]:
-    """Keep `depth` items submitted before the one that is yielded."""
-    pending: deque[tuple[_T, list[Future[_R]]]] = deque()
-    try:
-        for item in items:
-            pending.append((item, submit(item)))
-            if len(pending) > depth:
-                done, futures = pending.popleft()
-                yield done, [future.result() for future in futures]
-        while pending:
-            done, futures = pending.popleft()
-            yield done, [future.result() for future in futures]
-    finally:
-        for _, futures in pending:
-            for future in futures:
-                future.cancel()
-
-
-def _depth(config: StreamConfig) -> int:
-    return config.read_ahead if config.threads else 0
-
-
-def fetch(reader: Reader) -> Callable[[Iterable[Any]], Iterator[tuple[int, list[ClipBytes]]]]:
+def fetch(reader: Reader) -> Callable[[Iterable[Any]], Iterator[Fetching]]:
     """Second stage: read the bytes of the batches ahead."""
+    config = reader.config
 
-    def stage(batches: Iterable[tuple[int, list[PlannedClip]]]) -> Iterator[tuple[int, list[ClipBytes]]]:
-        with _workers(reader.config, "fetch", reader.config.fetch_threads) as pool:
+    def stage(batches: Iterable[tuple[int, list[PlannedClip]]]) -> Iterator[Fetching]:
+        with workers("fetch", config.fetchers) as pool:
 
-            def submit(item: tuple[int, list[PlannedClip]]) -> list[Future[ClipBytes]]:
+            def begin(item: tuple[int, list[PlannedClip]]) -> list[Future[ClipBytes]]:
                 return [pool.submit(reader.fetch, clip) for clip in item[1]]
 
-            for (step, _), read in _ahead(batches, submit, _depth(reader.config)):
-                yield step, read
+            def weigh(item: tuple[int, list[PlannedClip]]) -> float:
+                return _decoded_bytes(reader, item[1])
+
+            bound = config.bound if config.fetchers else Bound(0)
+            for (step, clips), reads in ahead(batches, begin, bound, weigh):
+                yield Fetching(step, clips, reads)
 
     return stage
 
 
 def decode(reader: Reader) -> Callable[[Iterable[Any]], Iterator[tuple[int, ClipBatch]]]:
     """Third stage: decode each batch into one array; in threads, as the decoder releases the interpreter."""
+    config = reader.config
 
-    def stage(batches: Iterable[tuple[int, list[ClipBytes]]]) -> Iterator[tuple[int, ClipBatch]]:
+    def one(coming: Future[ClipBytes], frames_THWC: NDArray[np.uint8]) -> tuple[ClipBytes, bool]:
+        read = coming.result()
+        return read, reader.decode_into(read, frames_THWC)
+
+    def stage(batches: Iterable[Fetching]) -> Iterator[tuple[int, ClipBatch]]:
         buffers = Buffers()
-        with _workers(reader.config, "decode", reader.config.threads) as pool:
+        with workers("decode", config.threads) as pool:
 
-            def submit(item: tuple[int, list[ClipBytes]]) -> list[Future[Any]]:
-                frames_of_clip = len(item[1][0].clip.frames_T)
-                frames = buffers.array((len(item[1]), frames_of_clip, reader.size, reader.size, 3))
-                decoded = [
-                    pool.submit(reader.decode_into, read, frames[slot]) for slot, read in enumerate(item[1])
-                ]
-                return [pool.submit(lambda: frames), *decoded]
+            def begin(batch: Fetching) -> list[Future[Any]]:
+                frames = buffers.array(_shape(reader, batch.clips))
+                whole: Future[Any] = Future()
+                whole.set_result(frames)
+                slots = zip(batch.reads, frames, strict=True)
+                return [whole, *(pool.submit(one, read, frames_THWC) for read, frames_THWC in slots)]
 
-            for (step, reads), (frames, *valid) in _ahead(batches, submit, _depth(reader.config)):
-                yield step, _batch(reader, reads, frames, np.array(valid, bool))
+            def weigh(batch: Fetching) -> float:
+                return _decoded_bytes(reader, batch.clips)
+
+            for batch, (frames, *decoded) in ahead(batches, begin, config.bound, weigh):
+                reads, valid = zip(*(slot.result() for slot in decoded), strict=True)
+                yield batch.step, _batch(reader, reads, frames.result(), np.array(valid, bool))
 
     return stage
 
 
+def _shape(reader: Reader, clips: Sequence[PlannedClip]) -> tuple[int, ...]:
+    return len(clips), len(clips[0].frames_T), reader.size, reader.size, 3
+
+
+def _decoded_bytes(reader: Reader, clips: Sequence[PlannedClip]) -> float:
+    return float(np.prod(_shape(reader, clips)))
+
+
 def _batch(
-    reader: Reader, reads: list[ClipBytes], frames: NDArray[np.uint8], valid: NDArray[np.bool_]
+    reader: Reader, reads: Sequence[ClipBytes], frames: NDArray[np.uint8], valid: NDArray[np.bool_]
 ) -> ClipBatch:
     clips, facts = [read.clip for read in reads], [read.facts for read in reads]
     index_BT = np.stack([clip.frames_T for clip in clips])
@@ -160,7 +150,7 @@ def _batch(
     )
 
 
-def _labels(reader: Reader, reads: list[ClipBytes], name: str) -> NDArray[np.int8] | None:
+def _labels(reader: Reader, reads: Sequence[ClipBytes], name: str) -> NDArray[np.int8] | None:
     aus = reader.aus_of(name)
     if not aus:
         return None

@@ -10,8 +10,8 @@ from shards.errors import ShardError
 from shards.evaluation import EvaluationPlan
 from shards.pack.job import PackConfig
 from shards.pack.pack import pack
-from shards.reader import StreamConfig
 from shards.stream import stream_clips
+from shards.stream_config import StreamConfig
 from shards.tracks import load_tracks
 
 

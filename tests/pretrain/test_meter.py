@@ -8,7 +8,7 @@ from pretrain import meter as meter_module
 from pretrain.meter import Meter, clip_fingerprint, due
 from pretrain.world import Alone, Group, World
 from shards.batch import ClipBatch
-from shards.reader import StreamConfig, StreamCounters
+from shards.stream_config import StreamConfig, StreamCounters
 from tests.ranks import run_ranks
 
 CLIPS, STEPS = 4, 3

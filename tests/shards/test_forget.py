@@ -15,9 +15,9 @@ from shards.errors import ManifestMismatchError, ShardError
 from shards.forget import Forgotten, compact, forget, forget_videos
 from shards.index import open_set, to_rows
 from shards.plan import Plan, refuse_other_order
-from shards.reader import StreamCounters
 from shards.schema import JOB_NAME
 from shards.stream import stream_clips
+from shards.stream_config import StreamCounters
 from shards.tombstones import FOLDER, hidden, person_hash, tombstones, video_hash
 from shards.tracks import TrackSet, load_tracks
 from shards.verify import verify

@@ -12,8 +12,9 @@ import simplejpeg
 from shards import ranges
 from shards.errors import ShardError
 from shards.plan import PlannedClip
-from shards.reader import LOOKS, ClipBytes, ClipReader, StreamConfig, StreamCounters
+from shards.reader import LOOKS, ClipBytes, ClipReader
 from shards.schema import INTENSITY_MEMBER, OCCURRENCE_MEMBER
+from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import load_tracks
 from tests.drawn_set import write_set
 
@@ -184,8 +185,9 @@ def test_time_and_bytes_are_counted(reader):
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"threads": -1}, {"read_ahead": 0}, {"fetch_threads": 0}, {"max_unreadable": -1}]
+    "numbers",
+    [{"threads": -1}, {"read_ahead": 0}, {"read_ahead_mb": 0}, {"fetch_threads": -1}, {"max_unreadable": -1}],
 )
 def test_senseless_numbers_are_refused(numbers):
-    with pytest.raises(ValueError, match="stream needs read_ahead and fetch_threads >= 1, threads and max"):
+    with pytest.raises(ValueError, match="stream needs read_ahead and read_ahead_mb >= 1, threads, fetch"):
         StreamConfig(**numbers)

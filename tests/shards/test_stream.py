@@ -13,8 +13,9 @@ from shards.errors import ShardError
 from shards.evaluation import EvaluationPlan
 from shards.plan import Plan
 from shards.policies import DistinctIdentity
-from shards.reader import ClipReader, StreamConfig, StreamCounters
+from shards.reader import ClipReader
 from shards.stream import clip_pipeline, stream_clips
+from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import load_tracks
 from tests.drawn_set import AUS, write_set
 

@@ -28,7 +28,7 @@ from shards.batch import ClipSpec
 from shards.evaluation import EvaluationPlan
 from shards.plan import Plan
 from shards.policies import DistinctIdentity
-from shards.reader import StreamConfig, StreamCounters
+from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet, load_tracks
 from tests.benchmarks.streaming.measure import Ask, answer, cpu_seconds
 
