@@ -24,6 +24,9 @@ class ProjectedEncoder(nn.Module):
     def forward(self, frames_BTCHW: Tensor) -> Tensor:
         frames_NCHW = frames_BTCHW.flatten(0, 1).to(self.encoder.dtype)
         vectors_ND: Tensor = self.head(self.encoder(frames_NCHW).pooled_ND)
-        # Similarities need at least float32, whatever the weights are.
-        vectors_ND = vectors_ND.to(torch.promote_types(vectors_ND.dtype, torch.float32))
-        return F.normalize(vectors_ND.view(*frames_BTCHW.shape[:2], -1), dim=2)
+        return unit(vectors_ND.view(*frames_BTCHW.shape[:2], -1))
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Of length 1 along the last axis; similarities need at least float32, whatever the weights are."""
+    return F.normalize(vectors.to(torch.promote_types(vectors.dtype, torch.float32)), dim=-1)

@@ -1,10 +1,16 @@
-"""The temporal module g: a causal GRU over frame features.
+"""The temporal module g: a causal GRU over frame features, and what predicts from it.
 
-Axes: B tracks, T frames in time order, D frame features, H context features.
+Axes: B tracks, T frames in time order, D encoder features, H context features, K steps ahead.
 """
 
+from pathlib import Path
+from typing import Literal, NamedTuple
+
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+CONTEXT_NAME = "temporal.safetensors"
 
 
 class CausalGru(nn.Module):
@@ -37,3 +43,87 @@ class CausalGru(nn.Module):
         states_BTH = torch.cat([state_BH.unsqueeze(1), context_BTH], dim=1)
         clip = torch.arange(len(states_BTH), device=states_BTH.device)
         return context_BTH, states_BTH[clip, num_frames_B]
+
+
+class Contexts(NamedTuple):
+    """What a temporal module makes of tracks."""
+
+    features_BTH: Tensor
+    """z: each frame by itself."""
+    context_BTH: Tensor
+    """c: each frame and those before it."""
+    state_BH: Tensor
+    """To give with the next piece of the tracks."""
+
+
+class FrameContext(nn.Module):
+    """A linear layer per frame and the GRU over it: with the encoder, what Sanchez et al.'s stages share.
+
+    The layer makes the GRU as small as the task wants, whatever the encoder's width (256 as recalled of
+    https://arxiv.org/abs/2011.01864; the network is this project's reconstruction).
+    """
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.dim, self.hidden = dim, hidden
+        self.project = nn.Linear(dim, hidden)
+        self.temporal = CausalGru(hidden, hidden)
+
+    def forward(
+        self, pooled_BTD: Tensor, num_frames_B: Tensor | None = None, state_BH: Tensor | None = None
+    ) -> Contexts:
+        """Of an encoder's frame features; the other arguments as `CausalGru`'s."""
+        features_BTH = self.project(pooled_BTD)
+        return Contexts(features_BTH, *self.temporal(features_BTH, num_frames_B, state_BH))
+
+
+class FuturePredictor(nn.Module):
+    """Features of the K next frames from a frame's context.
+
+    `separate` has a matrix W_k for each step (CPC, https://arxiv.org/abs/1807.03748). `recursive` has one:
+    the predicted features are given to the GRU as if they had been seen, and W looks at its new state (DPC,
+    https://arxiv.org/abs/1909.04656).
+    """
+
+    def __init__(self, hidden: int, steps_ahead: int, prediction: Literal["separate", "recursive"]) -> None:
+        super().__init__()
+        self.steps_ahead, self.prediction = steps_ahead, prediction
+        self.heads = nn.ModuleList(
+            nn.Linear(hidden, hidden) for _ in range(steps_ahead if prediction == "separate" else 1)
+        )
+
+    def forward(self, context_BTH: Tensor, temporal: CausalGru) -> Tensor:
+        """Predictions `(B, T, K, H)`: place k - 1 is of the frame k after. `temporal` made the contexts."""
+        if self.prediction == "separate":
+            return torch.stack([head(context_BTH) for head in self.heads], dim=2)
+        [head] = self.heads
+        state_NH = context_BTH.flatten(0, 1)
+        predicted = [head(state_NH)]
+        while len(predicted) < self.steps_ahead:
+            _, state_NH = temporal(predicted[-1].unsqueeze(1), None, state_NH)
+            predicted.append(head(state_NH))
+        return torch.stack(predicted, dim=1).view(*context_BTH.shape[:2], self.steps_ahead, -1)
+
+
+def save_context(context: FrameContext, folder: Path) -> dict[str, int]:
+    """Write the weights as `temporal.safetensors`; returns the sizes that `load_context` wants."""
+    tensors = {name: tensor.detach().contiguous().clone() for name, tensor in context.state_dict().items()}
+    save_file(tensors, folder / CONTEXT_NAME)
+    return {"dim": context.dim, "hidden": context.hidden}
+
+
+def load_context(folder: Path, sizes: dict[str, int]) -> FrameContext:
+    """What `save_context` wrote, in its precision and evaluation mode.
+
+    Raises:
+        FileNotFoundError: `folder` has none.
+    """
+    path = folder / CONTEXT_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no temporal module: {CONTEXT_NAME} is missing")
+    tensors = load_file(path)
+    # Built without memory: torch's generator gives nothing to weights that are replaced.
+    with torch.device("meta"):
+        context = FrameContext(**sizes)
+    context.load_state_dict(tensors, assign=True)
+    return context.eval()

@@ -1,0 +1,90 @@
+"""What people were asked to do, as sentences for the text encoder.
+
+CLEF's text states the task, then the target emotion (https://arxiv.org/abs/2304.00058, its figure). The
+sentences of each data set are files in pretrain/activities, by the names that packed samples carry.
+
+Axes: C texts, E features of a text.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from pretrain.config import ConfigError
+from pretrain.models.text import embed
+from shards.layouts.activity import Activity
+
+SHIPPED = Path(__file__).parents[1] / "activities"
+TextKind = Literal["both", "task", "emotion", "number", "shuffled"]
+
+
+def read_activities(texts: str) -> dict[str, Activity]:
+    """Activities by the name that samples carry.
+
+    Args:
+        texts: the name of a file in pretrain/activities, or a YAML file of that form.
+
+    Raises:
+        ConfigError: there is no such file, or it has another form.
+    """
+    path = Path(texts) if texts.endswith((".yaml", ".yml")) else SHIPPED / f"{texts}.yaml"
+    if not path.is_file():
+        shipped = ", ".join(sorted(found.stem for found in SHIPPED.glob("*.yaml")))
+        raise ConfigError(f"no activity texts {texts!r} here; give a YAML file, or one of {shipped}")
+    try:
+        content = yaml.safe_load(path.read_text())
+        found = {str(name): Activity(**entry) for name, entry in content.items()}
+    except (yaml.YAMLError, AttributeError, TypeError) as error:
+        raise ConfigError(
+            f"{path} must hold lines such as `T1: {{task: A sentence., emotion: a word}}`: {error}"
+        ) from error
+    odd = [name for name, one in found.items() if not (_is_text(one.task) and _is_text(one.emotion))]
+    if odd:
+        raise ConfigError(f"{path}: task and emotion must be text, which they are not of {', '.join(odd)}")
+    if len(found) < 2:
+        raise ConfigError(f"{path} names {len(found)} activities; a contrast needs at least 2")
+    return found
+
+
+def embed_texts(
+    activities: Mapping[str, Activity], kind: TextKind, encoder: str = "", seed: int = 0
+) -> tuple[dict[str, int], Tensor]:
+    """Row of each activity's text, and the texts' features `(C, E)`; equal texts share a row.
+
+    Args:
+        activities: by name; their order does not matter.
+        kind: which sentences; `number` is a vector for each activity that says nothing of it, `shuffled` both
+            sentences of another activity.
+        encoder: as `models.text.TextEncoder`'s name.
+        seed: of `shuffled`.
+
+    Raises:
+        ConfigError: the encoder cannot be had.
+    """
+    names = sorted(activities)
+    if kind == "number":
+        return {name: row for row, name in enumerate(names)}, torch.eye(len(names))
+    text_of = {name: _sentences(activities[name], kind) for name in names}
+    if kind == "shuffled":
+        # One cycle through all: no activity keeps its own.
+        order = [names[place] for place in np.random.default_rng(seed).permutation(len(names))]
+        text_of = {name: text_of[other] for name, other in zip(order, order[1:] + order[:1], strict=True)}
+    rows = {text: row for row, text in enumerate(sorted(set(text_of.values())))}
+    return {name: rows[text] for name, text in text_of.items()}, embed(list(rows), encoder)
+
+
+def _sentences(activity: Activity, kind: TextKind) -> str:
+    if kind == "task":
+        return activity.task
+    if kind == "emotion":
+        return f"The target emotion is {activity.emotion}."
+    return activity.text
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
