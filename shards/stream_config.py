@@ -9,7 +9,7 @@ from shards import storage
 from shards.ahead import Bound
 from shards.errors import ShardError
 
-STORE_FETCH_THREADS = 8
+STORE_FETCH_THREADS = 32
 """Requests under way at once, from a store: one that answers after 30 ms needs one for every 30 a second."""
 
 

@@ -1,8 +1,8 @@
 """The stream over a store that fails: the same frames in the same batches, and memory that does not grow."""
 
 import os
-import time
-from collections.abc import Iterator
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from scipy.stats import theilslopes
 from shards.batch import DEFAULT_CLIP
 from shards.order import OrderRequest, order
 from shards.plan import Plan
-from shards.policies import DistinctIdentity
 from shards.stream import stream_clips
 from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import load_tracks
 from tests.chaos.conftest import FaultyStore
 from tests.chaos.faults import PASSING, Fault, Faults
+from tests.chaos.soak import PLAIN_MALLOC
 from tests.drawn_set import write_set
 
 QUICK = tuple(
@@ -93,22 +93,9 @@ def test_ten_minutes_of_streaming_take_no_more_memory(drawn: FaultyStore) -> Non
     and no slope; what is lost again and again is one.
     """
     drawn.proxy.set(Faults(QUICK, share=0.01, seed=1, only="shards/", after_bytes=500))
-    minutes, megabytes = np.array(list(resident(drawn.url, SOAK_SECONDS))).T
+    command = [sys.executable, "-m", "tests.chaos.soak", drawn.url, str(BATCH), str(SOAK_SECONDS)]
+    soak = subprocess.run(command, env=os.environ | PLAIN_MALLOC, capture_output=True, text=True, check=True)
+    minutes, megabytes = np.array([line.split() for line in soak.stdout.splitlines()], float).T
     late = minutes > 1
     slope, _, lowest, highest = theilslopes(megabytes[late], minutes[late])
     assert abs(slope) < 0.1, f"{slope:.3f} MB a minute, [{lowest:.3f}, {highest:.3f}]"
-
-
-def resident(url: str, seconds: float) -> Iterator[tuple[float, float]]:
-    """Minutes since the start and megabytes in use, a few times a second."""
-    tracks = load_tracks(url)
-    plan = Plan(tracks, DEFAULT_CLIP, BATCH, policy=DistinctIdentity())
-    began = last = time.monotonic()
-    page_mb = os.sysconf("SC_PAGE_SIZE") / 1e6
-    for _ in stream_clips(tracks, plan, StreamConfig(threads=2)):
-        now = time.monotonic()
-        if now - began > seconds:
-            return
-        if now - last > 0.25:
-            last = now
-            yield (now - began) / 60, int(Path("/proc/self/statm").read_text().split()[1]) * page_mb
