@@ -1,11 +1,12 @@
-"""Where a job's encoder comes from: random weights, or an encoder that pretraining exported."""
+"""Where a job's first weights come from: they are random, or those that pretraining exported."""
 
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from pretrain.config import ConfigError
-from pretrain.models.encoder import FACTS_NAME, EncoderConfig, FrameEncoder, load_encoder
+from pretrain.models.encoder import FACTS_NAME, EncoderConfig, FrameEncoder, load_encoder, load_temporal
+from pretrain.models.temporal import CONTEXT_NAME, FrameContext
 from shards import storage
 
 RANDOM = "random"
@@ -33,9 +34,7 @@ def initial_encoder(
             f"{names[:5] or 'nothing'}; give the folder that pretraining exported, or init=random"
         )
     with tempfile.TemporaryDirectory(prefix="facscale-encoder-") as folder:
-        for name in names:
-            if "/" not in name:
-                (Path(folder) / name).write_bytes(storage.read_bytes(storage.join(init, name)))
+        _fetch(init, [name for name in names if "/" not in name], Path(folder))
         encoder, facts = load_encoder(Path(folder))
     found = facts.get("recipe_digest")
     if found != recipe_digest:
@@ -45,3 +44,31 @@ def initial_encoder(
         )
     # Whatever precision it was exported in: small updates would vanish in bfloat16 weights.
     return encoder.float(), {"init": "pretrained", "source": init, **facts}
+
+
+def initial_temporal(init: str) -> FrameContext | None:
+    """What is between encoder and head as it was exported with the encoder, in float32; None if nothing was.
+
+    Args:
+        init: as `initial_encoder`, which has found an encoder there.
+
+    Raises:
+        ConfigError: the export speaks of a temporal module that is not there.
+    """
+    if init == RANDOM:
+        return None
+    with tempfile.TemporaryDirectory(prefix="facscale-temporal-") as folder:
+        _fetch(init, sorted({FACTS_NAME, CONTEXT_NAME} & set(storage.list_names(init))), Path(folder))
+        try:
+            context = load_temporal(Path(folder))
+        except FileNotFoundError as error:
+            raise ConfigError(
+                f"init={init!r} is not whole: {FACTS_NAME} speaks of a temporal module, {CONTEXT_NAME} is "
+                "missing; export again by starting the pretraining run once more"
+            ) from error
+    return None if context is None else context.float()
+
+
+def _fetch(url: str, names: list[str], folder: Path) -> None:
+    for name in names:
+        (folder / name).write_bytes(storage.read_bytes(storage.join(url, name)))

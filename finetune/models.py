@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrain.models.encoder import FrameEncoder
-from pretrain.models.temporal import CausalGru
+from pretrain.models.temporal import CausalGru, FrameContext
 
 MAX_INTENSITY = 5.0
 
@@ -101,6 +101,11 @@ class IntensityRegressor(nn.Module):
         self.project = nn.Linear(encoder.dim, hidden)
         self.temporal = CausalGru(hidden, hidden)
         self.head = nn.Sequential(nn.Linear(hidden, width), nn.ReLU(), nn.Linear(width, num_aus))
+
+    def start_from(self, context: FrameContext) -> None:
+        """Take the weights of stage 1 for all between encoder and head; sizes must be this model's."""
+        self.project.load_state_dict(context.project.state_dict())
+        self.temporal.load_state_dict(context.temporal.state_dict())
 
     def forward(
         self, frames_BTCHW: Tensor, num_frames_B: Tensor | None = None, state_BH: Tensor | None = None

@@ -18,7 +18,7 @@ import torch
 
 from finetune.artifact import save_model
 from finetune.data import DataConfig, FoldData, Log, draw_seed, open_fold
-from finetune.initial import RANDOM, initial_encoder
+from finetune.initial import RANDOM, initial_encoder, initial_temporal
 from finetune.protocols import ProtocolConfig
 from finetune.results import RESULT_NAME, score_outcome, write_results
 from finetune.tasks.aunce import AunceConfig, train_aunce
@@ -122,7 +122,8 @@ def _claim(out: Path) -> None:
 def _train(config: FinetuneConfig, data: FoldData, encoder: FrameEncoder, log: Log) -> Outcome:
     if config.task == "aunce":
         return train_aunce(data, encoder, config.aunce, config.augment, config.seed, log)
-    return train_intensity(data, encoder, config.intensity, config.augment, config.seed, log)
+    context = initial_temporal(config.init)
+    return train_intensity(data, encoder, context, config.intensity, config.augment, config.seed, log)
 
 
 def _save(config: FinetuneConfig, data: FoldData, outcome: Outcome, result: dict[str, Any]) -> None:

@@ -17,10 +17,18 @@ Pretrain an encoder on a shard set. --print shows the resolved config and stops.
 
     python -m pretrain pretrain/configs/clp_cpu.yaml data.url=s3://bucket/voxceleb run.url=s3://bucket/runs/a
     torchrun --nproc-per-node 8 -m pretrain pretrain/configs/clp_cpu.yaml ...
+
+python -m pretrain export-onnx ENCODER_URL FILE.onnx
+
+Write a finished run's encoder (the folder `encoder` below run.url) as ONNX, checked against torch.
 """
+EXPORT = "export-onnx"
 
 
 def main(arguments: list[str]) -> None:
+    if arguments[:1] == [EXPORT] and not {"-h", "--help"} & set(arguments):
+        export(arguments[1:])
+        return
     request = parse(arguments, USAGE)
     from pretrain.train import PretrainConfig, check, train
     from pretrain.world import join_group
@@ -40,6 +48,16 @@ def main(arguments: list[str]) -> None:
     tracker.finish()
     if world.rank == 0:
         sys.stderr.write(f"encoder: {url}\n")
+
+
+def export(arguments: list[str]) -> None:
+    if len(arguments) != 2 or not arguments[1].endswith(".onnx"):
+        raise ConfigError(f"{EXPORT}: found {arguments}, wanted ENCODER_URL FILE.onnx\n\n{USAGE.strip()}")
+    from pretrain.models.onnx import export_url
+
+    url, out = arguments[0], Path(arguments[1])
+    worst = export_url(url, out)
+    sys.stderr.write(f"ONNX: {out}; differs from torch by at most {worst:.1e} of the largest feature\n")
 
 
 if __name__ == "__main__":

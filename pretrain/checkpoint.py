@@ -25,8 +25,10 @@ from safetensors import safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from pretrain.engine import Engine, Fragment
+from pretrain.engine import Engine
+from pretrain.engines.fragment import Fragment
 from pretrain.errors import CheckpointError
+from pretrain.retention import Pruner, Retention
 from pretrain.world import World
 from shards import storage
 
@@ -70,9 +72,11 @@ def committed(run_url: str) -> list[str]:
 def newest_facts(run_url: str) -> dict[str, Any] | None:
     """Facts of the newest committed checkpoint; None where there is none."""
     found = committed(run_url)
-    if not found:
-        return None
-    facts: dict[str, Any] = json.loads(storage.read_bytes(storage.join(found[-1], MARKER)))["facts"]
+    return _facts(found[-1]) if found else None
+
+
+def _facts(url: str) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(storage.read_bytes(storage.join(url, MARKER)))["facts"]
     return facts
 
 
@@ -153,12 +157,13 @@ class Checkpoints:
         engine: Engine,
         companions: Mapping[str, nn.Module],
         world: World,
-        keep: int = 2,
+        retention: Retention = Retention(),  # noqa: B008 - frozen
     ) -> None:
-        self.run_url, self.attempt, self.keep = run_url, attempt, keep
+        self.run_url, self.attempt, self.retention = run_url, attempt, retention
         self._engine, self._companions, self._world = engine, companions, world
         self._upload: threading.Thread | None = None
         self._failure: Exception | None = None
+        self._pruner = Pruner(retention, lambda url: _facts(url)["metrics"])
 
     def restore_newest(self, check: Callable[[Mapping[str, Any]], None]) -> dict[str, Any] | None:
         """Restore the newest committed checkpoint and return its facts; None where there is none.
@@ -170,21 +175,28 @@ class Checkpoints:
             return None
         reader = CheckpointReader(newest)
         check(reader.facts)
-        self._engine.restore(reader.read, optimizer_steps=int(reader.facts["step"]))
+        self._engine.restore(reader.read, int(reader.facts["updates"]))
         for kind, name, tensor in self._replicated():
             tensor.copy_(reader.read(kind, name).view_as(tensor))
         return {**reader.facts, "url": newest}
 
-    def save(self, step: int, facts: Mapping[str, Any]) -> None:
+    def save(self, step: int, facts: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """Copy this rank's slices and start writing them; called by every rank after `step` steps.
 
+        Args:
+            step: steps done.
+            facts: kept with the checkpoint.
+            metrics: the newest ones, which may decide what is kept.
+
         Raises:
-            CheckpointError: the save before this one failed.
+            CheckpointError: the save before this one failed, or no such metric decides what is kept.
         """
         self.wait()
+        self.retention.refuse_unknown(metrics)
         tensors, slices = self._snapshot()
         url = storage.join(self.run_url, "checkpoints", f"{self.attempt:04d}-{step:08d}")
-        content = {**facts, "step": step, "attempt": self.attempt, "ranks": self._world.size}
+        content = {**facts, "step": step, "updates": self._engine.updates, "metrics": dict(metrics)}
+        content |= {"attempt": self.attempt, "ranks": self._world.size}
         rank, size = self._world.rank, self._world.size
         self._upload = threading.Thread(
             target=self._write,
@@ -275,7 +287,4 @@ class Checkpoints:
         parts = [json.loads(storage.read_bytes(storage.join(url, name))) for name in wanted]
         marker = {"facts": facts, "parts": parts}
         storage.write_bytes(storage.join(url, MARKER), json.dumps(marker).encode())
-        for old in committed(self.run_url)[: -self.keep]:
-            # The marker goes first: what is left of a killed deletion is no checkpoint.
-            for name in sorted(storage.list_names(old), key=lambda name: name != MARKER):
-                storage.delete(storage.join(old, name))
+        self._pruner.prune(committed(self.run_url), MARKER)

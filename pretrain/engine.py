@@ -1,155 +1,184 @@
-"""The training engine: DeepSpeed ZeRO stages 1 and 2 behind a few methods.
+"""What the loop, the objectives and the checkpoints know of an engine, and the settings of all engines.
 
-DeepSpeed keeps each rank's part of the optimizer state as slices of flat buffers. `fragments` names these
-slices by parameter, which is all that checkpoints need to be independent of the number of ranks.
+Two engines do the same: `engines.deepspeed` (ZeRO stages 0 to 3) and its plain twin `engines.ddp` (torch's
+DistributedDataParallel). In float32 they give one curve, within the order of additions.
+
+Weights are float32 in every engine; `encoder.precision` says what the backbone computes in. bfloat16 weights
+with float32 masters would need the same 16 bytes per parameter, and their stage 0 trains differently.
 """
 
-import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from pretrain.device import DeviceBatch
+from pretrain.engines.fragment import Fragment
+from pretrain.engines.plan import choose_stage, compilers, device_memory
 from pretrain.objectives.objective import Losses
-from pretrain.optim import OptimConfig, build_optimizer, learning_rate_at
+from pretrain.optim import OptimConfig
+from pretrain.world import World
 
-WEIGHTS, EXP_AVG, EXP_AVG_SQ = "weights", "exp_avg", "exp_avg_sq"
+STAGES = (0, 1, 2, 3)
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class EngineConfig:
-    zero_stage: int = 2
-    """1 shards optimizer moments over ranks, 2 gradients as well."""
+    """How parameters are trained. Nothing in here changes what is learned, but for `accumulate`."""
+
+    kind: Literal["deepspeed", "ddp"] = "deepspeed"
+    """ddp is torch's DistributedDataParallel: the plain twin, all state whole on every rank."""
+    zero_stage: int | str = AUTO
+    """What DeepSpeed shards over ranks: 0 nothing, 1 optimizer moments, 2 gradients too, 3 weights too.
+    auto takes the lowest of 1 to 3 whose state fits, and says why."""
+    offload: Literal["none", "optimizer", "all"] = "none"
+    """What is kept in host memory: AdamW's state and masters (stages 1 to 3), or weights too (stage 3)."""
+    accumulate: int = 1
+    """Micro batches per step. A contrast's negatives are those of the micro batch's global part: a larger
+    `run.global_batch` by accumulation gives more positives per step, not harder contrasts. Batch
+    normalisation is over the micro batch too."""
+    activation_checkpointing: bool = False
+    """Recompute the backbone's activations in backward: less memory, about a third more compute."""
+    compile: bool = False
+    """torch.compile of the backbone; needs a C++ compiler on CPUs."""
 
     def __post_init__(self) -> None:
-        if self.zero_stage not in (1, 2):
+        if self.zero_stage not in (*STAGES, AUTO) or isinstance(self.zero_stage, bool):
             raise ValueError(
-                f"engine.zero_stage={self.zero_stage} is not supported; use 1 or 2 (stage 1 is plain data "
-                "parallel training with sharded moments)"
+                f"engine.zero_stage={self.zero_stage} is not supported; use 0, 1, 2, 3 or auto (stage 1 is "
+                "plain data parallel training with sharded moments)"
             )
+        if self.kind == "ddp" and (self.zero_stage != AUTO or self.offload != "none"):
+            raise ValueError(
+                f"engine.kind=ddp shards and offloads nothing, found zero_stage={self.zero_stage} and "
+                f"offload={self.offload}; leave these out, or use engine.kind=deepspeed"
+            )
+        if self.offload == "optimizer" and self.zero_stage == 0:
+            raise ValueError("engine.offload=optimizer needs zero_stage 1, 2, 3 or auto, found 0")
+        if self.offload == "all" and self.zero_stage not in (3, AUTO):
+            raise ValueError(f"engine.offload=all needs zero_stage 3 or auto, found {self.zero_stage}")
+        if self.accumulate < 1:
+            raise ValueError(f"engine.accumulate must be at least 1, found {self.accumulate}")
 
 
-@dataclass(frozen=True)
-class Fragment:
-    """This rank's slice of one parameter's state: `numel` values from flat index `start` on."""
-
-    kind: str
-    name: str
-    shape: tuple[int, ...]
-    start: int
-    values: Tensor
-    """A view into the engine's own memory."""
-
-
-class Engine:
+class Engine(Protocol):
     """Trains an objective's parameters; every method is called by all ranks in the same order."""
 
-    def __init__(
-        self, objective: nn.Module, optim: OptimConfig, config: EngineConfig, steps: int, clips: int
-    ) -> None:
-        """Wrap `objective`; `clips` is the number of clips per rank and step."""
-        self._deepspeed = start_deepspeed()
-        self.optim, self.steps, self.config = optim, steps, config
-        optimizer = build_optimizer(objective.named_parameters(), optim)
-        self._engine, self._zero, _, _ = self._deepspeed.initialize(
-            model=objective,
-            optimizer=optimizer,
-            config={
-                "train_micro_batch_size_per_gpu": clips,
-                "gradient_accumulation_steps": 1,
-                "gradient_clipping": optim.clip_norm,
-                "zero_optimization": {"stage": config.zero_stage, "overlap_comm": False},
-                "steps_per_print": 2**31,
-            },
-        )
-        self._optimizer = optimizer
-        self._start_moments()
+    def gradients(self, batches: Sequence[Any], step: int) -> Losses:
+        """Forward and backward of the step's micro batches.
 
-    def __call__(self, batch: DeviceBatch, step: int) -> Losses:
-        return cast(Losses, self._engine(batch, step))
+        Returns:
+            The mean over the micro batches of this rank's loss (detached) and of its parts.
+        """
 
-    def backward(self, loss: Tensor) -> None:
-        self._engine.backward(loss)
+    def step(self, step: int) -> Tensor:
+        """Apply the gradients at the learning rate of global step `step`.
 
-    def step(self, step: int) -> None:
-        """Apply the gradients at the learning rate of global step `step`."""
-        for group in self._zero.param_groups:
-            group["lr"] = learning_rate_at(step, self.steps, self.optim)
-        self._engine.step()
+        Returns:
+            Whether they were applied, 0-dim on the device and equal on all ranks. A gradient that is not
+            finite is not: weights, moments and batch statistics stay what they were before the step.
+        """
 
     @property
     def gradient_norm(self) -> float:
-        """Norm of the last step's gradient over all ranks, before clipping."""
-        return float(self._engine.get_global_grad_norm() or 0.0)
+        """Norm of the last step's gradient over all ranks, before clipping; the host waits for the device."""
 
-    def master_weights(self) -> dict[str, Tensor]:
-        """fp32 weights by parameter name, whole on every rank."""
-        return {name: parameter.data for name, parameter in self._engine.module.named_parameters()}
+    @property
+    def updates(self) -> int:
+        """Steps whose gradients were applied, as AdamW counts them."""
+
+    def master_weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Name and float32 values of each parameter, whole, one at a time: valid until the next is asked for.
+
+        Stage 3 gathers each when it is asked for: all ranks go through all of them, or none does.
+        """
 
     def fragments(self) -> Iterator[Fragment]:
         """This rank's slices of weights and moments; over all ranks they cover every parameter once."""
-        for name, parameter in self._trained():
-            mapping = parameter._hp_mapping
-            if mapping is None:
-                continue  # all of it lies on other ranks
-            start, shape = mapping.lp_fragment_address.start, tuple(parameter.shape)
-            yield Fragment(WEIGHTS, name, shape, start, mapping.hp_fragment)
-            for kind in (EXP_AVG, EXP_AVG_SQ):
-                yield Fragment(kind, name, shape, start, mapping.get_optim_state_fragment(kind))
 
     def buffers(self) -> dict[str, Tensor]:
         """What the trained modules keep besides weights (batch statistics), equal on every rank."""
-        module = self._engine.module
-        stored = set(module.state_dict())
-        return {name: buffer for name, buffer in module.named_buffers() if name in stored}
 
-    def restore(self, read: Callable[[str, str], Tensor], optimizer_steps: int) -> None:
-        """Set weights, moments and the optimizer's own step count.
+    def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
+        """Set weights, moments and AdamW's own step count.
 
         Args:
             read: gives the whole flat tensor of (kind, parameter name).
-            optimizer_steps: updates made so far, which AdamW's bias correction needs.
+            updates: steps applied so far, which AdamW's bias correction needs.
         """
-        with torch.no_grad():
-            for name, parameter in self._trained():
-                parameter.data.copy_(read(WEIGHTS, name).view_as(parameter))
-            for fragment in self.fragments():
-                whole = read(fragment.kind, fragment.name)
-                fragment.values.copy_(whole.narrow(0, fragment.start, fragment.values.numel()))
-        for state in self._optimizer.state.values():
-            state["step"].fill_(optimizer_steps)
-
-    def _trained(self) -> Iterator[tuple[str, Any]]:
-        """Trained parameters, with the attributes that DeepSpeed gave them."""
-        return ((name, p) for name, p in self._engine.module.named_parameters() if p.requires_grad)
-
-    def _start_moments(self) -> None:
-        """Make AdamW's zero state now, not at the first step, so that fragments exist from the start."""
-        for group in self._optimizer.param_groups:
-            for flat in group["params"]:
-                self._optimizer.state[flat] = {
-                    "step": torch.zeros((), dtype=torch.float32),
-                    EXP_AVG: torch.zeros_like(flat),
-                    EXP_AVG_SQ: torch.zeros_like(flat),
-                }
-        self._zero._lazy_init_hp_params_optimizer_state()
 
 
-def start_deepspeed() -> Any:
-    """Import DeepSpeed and join its communication layer to the existing process group.
+def refuse_on_this_host(config: EngineConfig) -> None:
+    """Check what only this machine can tell.
 
-    On a CPU, DeepSpeed would compile a shared-memory collective with a C++ compiler; gloo does without.
+    Raises:
+        ValueError: `compile` on a CPU without a C++ compiler.
     """
-    if not torch.cuda.is_available():
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    os.environ.setdefault("LOCAL_RANK", "0")
-    import deepspeed
+    if config.compile and not torch.cuda.is_available() and not compilers():
+        raise ValueError(
+            "engine.compile=true needs a C++ compiler on a CPU, and none is on PATH or in CXX; "
+            "leave engine.compile=false"
+        )
 
-    if not torch.cuda.is_available():
-        # Replaced, not updated: looking into it probes every kernel with the compiler.
-        deepspeed.ops.__compatible_ops__ = {"deepspeed_shm_comm": False}
-    deepspeed.init_distributed("nccl" if torch.cuda.is_available() else "gloo")
-    return deepspeed
+
+def resolve_stage(config: EngineConfig, parameters: int, ranks: int) -> tuple[int, str]:
+    """The ZeRO stage that `config` means on this host, and why.
+
+    Raises:
+        ValueError: not even stage 3 fits.
+    """
+    if config.zero_stage != AUTO:
+        return int(config.zero_stage), f"zero_stage {config.zero_stage}, as configured"
+    if config.offload == "all":
+        return 3, "zero_stage auto: 3, as engine.offload=all moves weights"
+    return choose_stage(parameters, ranks, device_memory(), config.offload == "optimizer")
+
+
+def make_engine(
+    objective: nn.Module, optim: OptimConfig, config: EngineConfig, steps: int, clips: int, world: World
+) -> Engine:
+    """Wrap `objective`, whose parameters lie on the training device.
+
+    Args:
+        objective: `forward(batch, step) -> Losses`.
+        optim: rates and clipping.
+        config: which engine.
+        steps: planned number of steps, which the schedule needs.
+        clips: clips per rank and step, over all micro batches.
+        world: the ranks.
+
+    Raises:
+        ValueError: this host or the backbone cannot do what is asked.
+    """
+    refuse_on_this_host(config)
+    if clips % config.accumulate:
+        raise ValueError(
+            f"{clips} clips per rank and step do not divide by engine.accumulate={config.accumulate}"
+        )
+    if world.rank == 0 and config.accumulate > 1:
+        whole = clips * world.size
+        sys.stderr.write(
+            f"engine.accumulate={config.accumulate}: of a step's {whole} clips, a contrast's negatives are "
+            f"among {whole // config.accumulate}\n"
+        )
+    from pretrain.engines.backbone import checkpoint_activations, compile_backbone
+
+    if config.activation_checkpointing:
+        checkpoint_activations(objective)
+    if config.compile:
+        compile_backbone(objective)
+    if config.kind == "ddp":
+        from pretrain.engines.ddp import DdpEngine
+
+        return DdpEngine(objective, optim, config.accumulate, steps, world)
+    from pretrain.engines.deepspeed import DeepSpeedEngine
+
+    parameters = sum(parameter.numel() for parameter in objective.parameters())
+    stage, reason = resolve_stage(config, parameters, world.size)
+    if world.rank == 0 and config.zero_stage == AUTO:
+        sys.stderr.write(f"{reason}\n")
+    micro = clips // config.accumulate
+    return DeepSpeedEngine(objective, optim, stage, config.offload, config.accumulate, micro, steps, world)

@@ -54,22 +54,28 @@ class Meter:
 
     def _clear(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._applied: dict[str, list[Tensor]] = {}
         self._steps = self._violations = self._fingerprint = 0
         self._paused_seconds = 0.0
         self._since = time.monotonic()
 
-    def add(self, parts: Mapping[str, Tensor], clips: ClipBatch, violations: int) -> None:
-        """Note one step of this rank's `clips`; `parts` are summed over ranks by `reduce`.
+    def add(self, parts: Mapping[str, Tensor], clips: ClipBatch, violations: int, applied: Tensor) -> None:
+        """Note one step.
 
-        `violations` counts the clips of the global batch that break the objective's batch policy.
-
-        A part that is off in a step is absent: its average is over the steps that have it.
+        Args:
+            parts: scalars, summed over ranks by `reduce`. One that is off in a step is absent: its average is
+                over the steps that have it.
+            clips: this rank's.
+            violations: clips of the global batch that break the objective's batch policy.
+            applied: whether the step's update was made (0-dim, equal on all ranks). Where not, its parts are
+                not finite, and averages are over the other steps.
         """
         for name, value in parts.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
+            kept = torch.where(applied, value, torch.zeros_like(value))
+            self._sums[name] = self._sums[name] + kept if name in self._sums else kept
+            self._applied.setdefault(name, []).append(applied)
         self._steps += 1
+        self._last_applied = applied
         self._fingerprint += sum(
             clip_fingerprint(int(position), key, frames_T)
             for position, key, frames_T in zip(
@@ -86,10 +92,14 @@ class Meter:
         self._paused_seconds += time.monotonic() - start
 
     def reduce(self, gradient_norm: float, learning_rate: float) -> dict[str, float]:
-        """Metrics since the last call, `speed/*` and `memory/*` this rank's own. The loop's one host sync."""
+        """Metrics since the last call, `speed/*` and `memory/*` this rank's own; waits for the device.
+
+        What no step with an update has is absent.
+        """
         elapsed = time.monotonic() - self._since - self._paused_seconds
         now, before = self._counters, self._seen
-        local = {name: total / self._counts[name] for name, total in self._sums.items()}
+        steps_with = {name: torch.stack(applied).sum() for name, applied in self._applied.items()}
+        local = {name: total / steps_with[name] for name, total in self._sums.items()}
         since = now.since(before)
         rank_seconds, clips = elapsed * self._world.size, self._steps * self._clips_per_step
         host = [
@@ -116,6 +126,9 @@ class Meter:
             "speed/clips_per_s": self._steps * self._clips_per_step / elapsed,
             "memory/peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
+        if not self._last_applied:
+            del metrics["optim/gradient_norm"]
+        metrics = {name: value for name, value in metrics.items() if name not in local or steps_with[name]}
         self._seen = now.copy()
         self._clear()
         return metrics

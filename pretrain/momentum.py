@@ -3,7 +3,7 @@
 It follows the engine's fp32 master weights, as a low-precision average would freeze.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from copy import deepcopy
 
 import torch
@@ -31,10 +31,14 @@ class MomentumEncoder:
         return vectors_BTD
 
     @torch.no_grad()
-    def follow(self, weights: Mapping[str, Tensor]) -> None:
-        """Move towards `weights`, the objective's masters by parameter name."""
-        for name, parameter in self.module.named_parameters():
-            parameter.lerp_(weights[PREFIX + name].to(parameter.dtype), 1 - self.momentum)
+    def follow(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Move towards `weights`, the objective's masters by parameter name, one at a time."""
+        left = dict(self.module.named_parameters())
+        for name, weight in weights:
+            if name.startswith(PREFIX):
+                parameter = left.pop(name.removeprefix(PREFIX))
+                parameter.lerp_(weight.to(parameter.dtype), 1 - self.momentum)
+        assert not left, f"nothing to follow for {', '.join(left)}"
 
 
 def planned_momentum(steps: int, most: float = 0.999, share: float = 0.1) -> float:

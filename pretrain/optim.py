@@ -42,8 +42,13 @@ def learning_rate_at(step: int, steps: int, config: OptimConfig) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def build_optimizer(named: Iterable[tuple[str, nn.Parameter]], config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW; vectors (biases, norms) are not decayed."""
+def build_optimizer(
+    named: Iterable[tuple[str, nn.Parameter]], config: OptimConfig, *, fused: bool = False
+) -> torch.optim.AdamW:
+    """AdamW; vectors (biases, norms) are not decayed.
+
+    `fused` takes torch's one-kernel update, which can also leave out a step without asking the device first.
+    """
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for _, parameter in named:
@@ -57,4 +62,5 @@ def build_optimizer(named: Iterable[tuple[str, nn.Parameter]], config: OptimConf
         [group for group in groups if group["params"]],
         lr=config.learning_rate,
         betas=(config.beta1, config.beta2),
+        fused=fused,
     )

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,27 @@ import torch
 
 from pretrain.augment import AugmentConfig
 from pretrain.checkpoint import Checkpoints, claim_attempt, newest_facts
-from pretrain.config import MISSING, ConfigError, to_dict
+from pretrain.config import ConfigError, to_dict
 from pretrain.data import DataConfig, make_plan, open_sets
 from pretrain.device import to_device
-from pretrain.engine import Engine, EngineConfig
+from pretrain.engine import Engine, EngineConfig, make_engine, refuse_on_this_host
+from pretrain.engines.micro import micro_batches
 from pretrain.errors import NotFiniteError
 from pretrain.meter import Meter, due
 from pretrain.models.encoder import EncoderConfig, save_encoder
+from pretrain.not_finite import FiniteWatch
+from pretrain.objectives.clef import ClefConfig
 from pretrain.objectives.clp import ClpConfig
+from pretrain.objectives.cpc import CpcConfig
 from pretrain.objectives.moco import MocoConfig
 from pretrain.objectives.objective import Objective
 from pretrain.objectives.registry import OBJECTIVES
 from pretrain.objectives.simclr import SimclrConfig
 from pretrain.optim import OptimConfig, learning_rate_at
 from pretrain.progress import ProgressLine
+from pretrain.run import RunConfig
 from pretrain.tracking import Tracker
-from pretrain.world import World, local_device
+from pretrain.world import Alone, World, local_device
 from shards import storage
 from shards.mix import MixedPlan
 from shards.plan import Plan, refuse_other_order
@@ -43,24 +49,6 @@ ENCODER_FOLDER = "encoder"
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    url: str = MISSING
-    """Where checkpoints and the encoder go, local or s3://. An unfinished run there is continued."""
-    steps: int = 100_000
-    global_batch: int = 64
-    """Clips per step over all ranks."""
-    seed: int = 0
-    log_every: int = 50
-    save_every: int = 1000
-    keep_checkpoints: int = 2
-
-    def __post_init__(self) -> None:
-        numbers = (self.steps, self.global_batch, self.log_every, self.save_every, self.keep_checkpoints)
-        if min(numbers) < 1:
-            raise ValueError(f"each number under run must be at least 1, found {self}")
-
-
-@dataclass(frozen=True)
 class PretrainConfig:
     """All of a pretraining run; `python -m pretrain FILE.yaml --print` shows it resolved."""
 
@@ -68,10 +56,12 @@ class PretrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     objective: str = "clp"
-    """clp, simclr or moco; the section of that name holds its settings."""
+    """clp, simclr, moco, cpc or clef; the section of that name holds its settings."""
     clp: ClpConfig = field(default_factory=ClpConfig)
     simclr: SimclrConfig = field(default_factory=SimclrConfig)
     moco: MocoConfig = field(default_factory=MocoConfig)
+    cpc: CpcConfig = field(default_factory=CpcConfig)
+    clef: ClefConfig = field(default_factory=ClefConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
@@ -79,11 +69,16 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise ValueError(f"objective={self.objective!r} is unknown; use {', '.join(OBJECTIVES)}")
+        if self.encoder.precision == "bfloat16" and self.engine.zero_stage == 0:
+            raise ValueError(
+                "encoder.precision=bfloat16 with engine.zero_stage=0: DeepSpeed's bfloat16 trains "
+                "differently in stage 0; use engine.zero_stage=1, which is as fast, or engine.kind=ddp"
+            )
 
     @property
-    def settings(self) -> ClpConfig | SimclrConfig | MocoConfig:
+    def settings(self) -> ClpConfig | SimclrConfig | MocoConfig | CpcConfig | ClefConfig:
         """The chosen objective's section."""
-        chosen: ClpConfig | SimclrConfig | MocoConfig = getattr(self, self.objective)
+        chosen: ClpConfig | SimclrConfig | MocoConfig | CpcConfig | ClefConfig = getattr(self, self.objective)
         return chosen
 
 
@@ -109,11 +104,9 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     objective = _objective(config, world)
     objective.to_device(device)
     plan = _plan(config, sets)
-    engine = Engine(
-        objective, config.optim, config.engine, run.steps, _clips_per_rank(run.global_batch, world.size)
-    )
+    engine = _engine(objective, config, world)
     attempt = world.broadcast(claim_attempt(run.url) if world.rank == 0 else 0)
-    checkpoints = Checkpoints(run.url, attempt, engine, objective.companions(), world, run.keep_checkpoints)
+    checkpoints = Checkpoints(run.url, attempt, engine, objective.companions(), world, run.retention)
     facts = {**facts, "config": to_dict(config), "order": plan.describe()}
     restored = checkpoints.restore_newest(lambda stored: _refuse_other_run(stored, config, plan))
     step = 0 if restored is None else int(restored["step"])
@@ -122,28 +115,32 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     batches = stream_clips(sets, plan, config.data.stream, counters, step, world.rank, world.size)
     stream = config.data.stream.for_sets(tracks.url for tracks in sets)
     meter = Meter(world, device, counters, run.global_batch, stream)
+    watch = FiniteWatch(world, run.on_not_finite)
+    metrics = {} if restored is None else dict(restored["metrics"])
     progress = ProgressLine(run.steps, step, run.global_batch, enabled=world.rank == 0)
 
     while step < run.steps:
         clips = to_device(next(batches)[1], device)
-        losses = engine(clips, step)
-        engine.backward(losses.total)
-        engine.step(step)
+        losses = engine.gradients(micro_batches(clips, config.engine.accumulate), step)
+        applied = engine.step(step)
         objective.after_step(step, engine.master_weights())
-        meter.add(losses.parts, clips.clips, plan.violations(step))
+        watch.note(losses.total, applied)
+        meter.add(losses.parts, clips.clips, plan.violations(step), applied)
         step += 1
         if due(step, run.log_every, run.steps):
+            skipped = watch.check(step)
             metrics = meter.reduce(engine.gradient_norm, learning_rate_at(step - 1, run.steps, config.optim))
-            metrics["data/too_short_samples"] = plan.too_short
+            metrics |= {**skipped, "data/too_short_samples": plan.too_short}
             _stop_unless_finite(metrics, step)
             tracker.log(metrics, step)
             progress.show(step, metrics)
         if due(step, run.save_every, run.steps):
             with meter.paused():
-                checkpoints.save(step, {**facts, "unsent_metrics": tracker.unsent()})
+                checkpoints.save(step, {**facts, "unsent_metrics": tracker.unsent()}, metrics)
     checkpoints.wait()
-    if world.rank == 0:
-        _export(objective, sets[0], config, step)
+    trained = _whole_copy(engine, config, world)
+    if trained is not None:
+        _export(trained, sets[0], config, step)
     world.barrier()
     return storage.join(run.url, ENCODER_FOLDER)
 
@@ -152,11 +149,17 @@ def check(config: PretrainConfig, processes: int) -> None:
     """Find a user's mistakes before any process is started.
 
     Raises:
-        ConfigError: the batch does not divide, or the set has too few people.
+        ConfigError: the batch does not divide, or the set cannot give the objective's batches.
         ShardError: the set cannot be read, or no sample can hold a clip.
     """
-    _clips_per_rank(config.run.global_batch, processes)
+    _clips_per_rank(config, processes)
+    try:
+        refuse_on_this_host(config.engine)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     sets = open_sets(config.data)
+    if isinstance(config.settings, ClefConfig):
+        config.settings.check(sets, config.run.global_batch)
     _plan(config, sets)
     people = sum(tracks.manifest.totals.identities for tracks in sets)
     if people < config.settings.people:
@@ -167,8 +170,9 @@ def check(config: PretrainConfig, processes: int) -> None:
 
 
 def _plan(config: PretrainConfig, sets: Sequence[TrackSet]) -> Plan | MixedPlan:
-    policy, run = OBJECTIVES[config.objective].batch_policy, config.run
-    return make_plan(sets, config.data, config.settings.clip_spec, policy, run.global_batch, run.seed)
+    settings, run = config.settings, config.run
+    spec, policy = settings.clip_spec, settings.batch_policy
+    return make_plan(sets, config.data, spec, policy, run.global_batch, run.seed)
 
 
 def _objective(config: PretrainConfig, world: World) -> Any:
@@ -179,12 +183,29 @@ def _objective(config: PretrainConfig, world: World) -> Any:
     )
 
 
-def _clips_per_rank(global_batch: int, processes: int) -> int:
-    if global_batch % processes:
-        raise ConfigError(
-            f"run.global_batch={global_batch} does not divide by {processes} processes; "
-            f"use {math.ceil(global_batch / processes) * processes}"
-        )
+def _engine(objective: Any, config: PretrainConfig, world: World) -> Engine:
+    clips = _clips_per_rank(config, world.size)
+    return make_engine(objective, config.optim, config.engine, config.run.steps, clips, world)
+
+
+def _whole_copy(engine: Engine, config: PretrainConfig, world: World) -> Any:
+    """The trained objective on rank 0's host, a tensor at a time, whatever the ranks hold; None elsewhere."""
+    # In a world of its own: making an objective may be a collective.
+    copy = _objective(config, Alone()) if world.rank == 0 else None
+    own = {} if copy is None else {**dict(copy.named_parameters()), **dict(copy.named_buffers())}
+    with torch.no_grad():
+        for name, weight in chain(engine.buffers().items(), engine.master_weights()):
+            if own:
+                own[name].copy_(weight)
+    return copy
+
+
+def _clips_per_rank(config: PretrainConfig, processes: int) -> int:
+    global_batch, accumulate = config.run.global_batch, config.engine.accumulate
+    if global_batch % (processes * accumulate):
+        parts = f"{processes} processes" + (f" x engine.accumulate={accumulate}" if accumulate > 1 else "")
+        near = math.ceil(global_batch / (processes * accumulate)) * processes * accumulate
+        raise ConfigError(f"run.global_batch={global_batch} does not divide by {parts}; use {near}")
     return global_batch // processes
 
 
@@ -229,12 +250,12 @@ def _stop_unless_finite(metrics: Mapping[str, float], step: int) -> None:
     if bad:
         raise NotFiniteError(
             f"{', '.join(bad)} not finite by step {step}; the last checkpoint is good. "
-            "Lower optim.learning_rate or raise the temperatures, then start again"
+            "Start a new run with a lower optim.learning_rate or higher temperatures"
         )
 
 
 def _export(objective: Objective, tracks: TrackSet, config: PretrainConfig, step: int) -> None:
-    """Write the encoder as safetensors and config below the run."""
+    """Write the encoder, and the temporal module if one was trained, as safetensors and config."""
     facts = {
         "recipe_digest": tracks.manifest.recipe_digest,
         "recipe": to_dict(tracks.manifest.recipe),
@@ -244,6 +265,6 @@ def _export(objective: Objective, tracks: TrackSet, config: PretrainConfig, step
         "exported_unix_seconds": round(time.time()),
     }
     with tempfile.TemporaryDirectory(prefix="facscale-encoder-") as folder:
-        save_encoder(objective.encoder, Path(folder), facts)
+        save_encoder(objective.encoder, Path(folder), facts, objective.context)
         for path in sorted(Path(folder).iterdir()):
             storage.write_file(storage.join(config.run.url, ENCODER_FOLDER, path.name), path)

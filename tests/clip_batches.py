@@ -7,6 +7,8 @@ from pretrain.device import DeviceBatch, to_device
 from shards.batch import ClipBatch
 
 CLIPS = 8
+ACTIVITIES = ("T1", "T2", "T1", "T3", "T1", "T2", "T3", "T3")
+"""Of each clip: some show one person twice, some several people."""
 
 
 def clip_batch(step: int, total: int, clips: slice = slice(None)) -> DeviceBatch:
@@ -27,7 +29,7 @@ def clip_batch(step: int, total: int, clips: slice = slice(None)) -> DeviceBatch
         valid_B=valid[clips],
         key_B=[f"k{i}" for i in range(CLIPS)][clips],
         provenance_B=[f"k{i}" for i in range(CLIPS)][clips],
-        activity_B=[None] * CLIPS,
+        activity_B=list(ACTIVITIES)[clips],
         occurrence_BTA=None,
         intensity_BTA=None,
     )

@@ -23,7 +23,10 @@ PRETRAIN_LIBRARY = (
     "pretrain.optim",
     "pretrain.world",
     "pretrain.engine",
+    "pretrain.engines",
     "pretrain.checkpoint",
+    "pretrain.retention",
+    "pretrain.not_finite",
     "pretrain.tracking",
     "pretrain.progress",
     "pretrain.meter",
@@ -55,7 +58,7 @@ MAY_IMPORT = {
 # Where a third-party package may be imported; anything not listed may be imported anywhere.
 LIVES_IN = {
     "ray": ("ray_jobs",),
-    "deepspeed": ("pretrain.engine",),
+    "deepspeed": ("pretrain.engines",),
     "omegaconf": ("pretrain.config",),
     "mlflow": ("pretrain.tracking", "finetune", "ray_jobs"),
     "transformers": ("pretrain.models",),

@@ -14,7 +14,7 @@ Axes: B clips, T frames, A AUs.
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from pretrain.config import ConfigError
 from pretrain.metrics.intensity import icc, intensity_sums
 from pretrain.metrics.people import mean_over_aus
 from pretrain.models.encoder import FrameEncoder
+from pretrain.models.temporal import FrameContext
 from shards.batch import ClipBatch, ClipSpec
 from shards.plan import Plan
 from shards.stream import stream_clips
@@ -50,8 +51,11 @@ class IntensityConfig:
     """Frames of a training clip."""
     left_context: int = 12
     """Frames before the labelled one, where the sample has them."""
+    temporal: Literal["auto", "pretrained", "fresh"] = "auto"
+    """First weights of the GRU and the layer before it: those that were pretrained with the encoder
+    (`objective: cpc` does), or new ones. `auto` takes pretrained ones where there are any."""
     hidden: int = 64
-    """H, features of the GRU."""
+    """H, features of a fresh GRU; a pretrained one brings its own."""
     width: int = 64
     """Features of the head's inner layer."""
     evaluate_every: int = 50
@@ -95,14 +99,51 @@ def sparse_regression_loss(value_BTA: Tensor, label_BTA: Tensor, chosen_BT: Tens
     return error_BTA.sum() / weight_BTA.sum().clamp(min=1)
 
 
+def make_regressor(
+    encoder: FrameEncoder, context: FrameContext | None, config: IntensityConfig, num_aus: int
+) -> tuple[IntensityRegressor, dict[str, int]]:
+    """The network with its first weights, and its sizes as `finetune.artifact` wants them.
+
+    Args:
+        encoder: f, random or pretrained.
+        context: g as pretrained with it; None where there is none.
+        config: which of the two starts are wanted.
+        num_aus: A.
+
+    Raises:
+        ConfigError: a pretrained g is wanted and there is none.
+    """
+    if config.temporal == "pretrained" and context is None:
+        raise ConfigError(
+            "intensity.temporal=pretrained wants a temporal module that was exported with the encoder, and "
+            "`init` has none; pretrain with objective=cpc, or set intensity.temporal=fresh"
+        )
+    taken = None if config.temporal == "fresh" else context
+    hidden = config.hidden if taken is None else taken.hidden
+    heads = {"num_aus": num_aus, "hidden": hidden, "width": config.width}
+    model = IntensityRegressor(encoder, **heads)
+    if taken is not None:
+        model.start_from(taken)
+    return model, heads
+
+
 def train_intensity(
-    data: FoldData, encoder: FrameEncoder, config: IntensityConfig, views: AugmentConfig, seed: int, log: Log
+    data: FoldData,
+    encoder: FrameEncoder,
+    context: FrameContext | None,
+    config: IntensityConfig,
+    views: AugmentConfig,
+    seed: int,
+    log: Log,
 ) -> Outcome:
-    """Train on the chosen frames; returns the regressor of the step that validation people chose."""
+    """Train on the chosen frames; returns the regressor of the step that validation people chose.
+
+    Raises:
+        ConfigError: no frame is labelled, or a temporal module is wanted that is not there.
+    """
     stages = Stages()
     labelled = draw_labelled(data.train_labels, config.labelled_fraction, draw_seed(seed, FRAMES))
-    heads = {"num_aus": len(data.target.aus), "hidden": config.hidden, "width": config.width}
-    model = IntensityRegressor(encoder, **heads)
+    model, heads = make_regressor(encoder, context, config, len(data.target.aus))
     mean_A = _start_at_the_mean(model, data, labelled)
     plan = _plan(data, labelled, config, seed)
     best: _Look | None = None
@@ -132,7 +173,10 @@ def train_intensity(
         },
         best_on_test=upper.test,
         best_on_test_threshold_A=None,
-        facts=_facts(data, labelled, plan, mean_A),
+        facts={
+            **_facts(data, labelled, plan, mean_A),
+            "temporal": "fresh" if context is None or config.temporal == "fresh" else "pretrained",
+        },
         stages=stages.stages,
     )
 

@@ -14,10 +14,15 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
+from pretrain.config import ConfigError
+from pretrain.models.backbones import BACKBONES, last_map, settings_of
+from pretrain.models.pretrained import pretrained_backbone
+from pretrain.models.temporal import FrameContext, load_context, save_context
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FACTS_NAME = "facscale.json"
-
+DEFAULT_TYPE = "convnext"
 
 DEFAULT_SETTINGS: dict[str, dict[str, Any]] = {
     "convnext": {
@@ -46,11 +51,11 @@ class EncoderConfig:
     The default normalises by layer: batch statistics would leak which frames of a batch belong together.
     """
 
-    model_type: str = "convnext"
-    """`transformers` model type: convnext, vit, swin, resnet, dinov2, ..."""
+    model_type: str = DEFAULT_TYPE
+    """`transformers` model type: convnext, vit, swin, resnet, dinov2, ...; follows from `name`."""
     # Empty by default: layers of configs are merged, and one type's settings are wrong for another.
     settings: dict[str, Any] = field(default_factory=dict)
-    """What differs from the type's config in `transformers`; empty: see DEFAULT_SETTINGS."""
+    """What differs from the type's config in `transformers`, or from `name`; neither: DEFAULT_SETTINGS."""
     image_size: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     """What the backbone computes in; weights and features keep theirs. bfloat16 pays on GPUs, and on CPUs
@@ -60,13 +65,18 @@ class EncoderConfig:
     """What a frame's vector is: the backbone's own pooled output, or all places of its last map in order.
     Faces are aligned, so that the place says which part of the face moves; a mean forgets it."""
 
+    name: str | None = None
+    """A backbone of its paper's size: vit-base, resnet-50, ...; all are in `pretrain.models.backbones`."""
+    weights: str | None = None
+    """Weights to begin with: a folder with config.json and model.safetensors, or a name on the hub of
+    `transformers`. None: random ones."""
+
     def __post_init__(self) -> None:
         if self.image_size < 1:
             raise ValueError(f"encoder.image_size must be at least 1, found {self.image_size}")
-        try:
-            known = set(AutoConfig.for_model(self.model_type).to_dict())
-        except ValueError as error:
-            raise ValueError(f"encoder.model_type={self.model_type!r} is unknown to transformers") from error
+        if self.name is not None:
+            self._check_name(self.name)
+        known = self._known()
         if "num_channels" not in known:
             raise ValueError(
                 f"encoder.model_type={self.model_type!r} does not read images; try convnext or vit"
@@ -78,8 +88,56 @@ class EncoderConfig:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
                 raise ValueError(
-                    f"encoder.settings.{name} is unknown to transformers' {self.model_type}; {hint}"
+                    f"encoder.settings.{name} is unknown to transformers' {self.backbone_type}; {hint}"
                 )
+        if self.weights is None:
+            _refuse_size(self.backbone_type, {**known, **self.backbone_settings}, self.image_size)
+
+    def _check_name(self, name: str) -> None:
+        if name not in BACKBONES:
+            raise ValueError(f"encoder.name={name!r} is unknown; use one of {', '.join(BACKBONES)}")
+        if self.model_type not in (DEFAULT_TYPE, self.backbone_type):
+            raise ValueError(
+                f"encoder.name={name} is a {self.backbone_type}, found encoder.model_type={self.model_type}; "
+                f"leave one of them out, or set encoder.model_type={self.backbone_type} over a file that has "
+                "another"
+            )
+
+    def _known(self) -> dict[str, Any]:
+        try:
+            known: dict[str, Any] = AutoConfig.for_model(self.backbone_type).to_dict()
+        except ValueError as error:
+            raise ValueError(f"encoder.model_type={self.model_type!r} is unknown to transformers") from error
+        return known
+
+    @property
+    def backbone_type(self) -> str:
+        """`transformers` model type, of `name` where there is one."""
+        return self.model_type if self.name is None else BACKBONES[self.name].model_type
+
+    @property
+    def backbone_settings(self) -> dict[str, Any]:
+        """All settings that differ from the type's, of a backbone with random weights."""
+        if self.name is not None:
+            return {**settings_of(self.name, self.image_size), **self.settings}
+        return self.settings or DEFAULT_SETTINGS.get(self.model_type, {})
+
+
+def _refuse_size(model_type: str, settings: dict[str, Any], image_size: int) -> None:
+    patch = settings.get("patch_size")
+    # Swin fills up what is left over.
+    if isinstance(patch, int) and image_size % patch and model_type != "swin":
+        below = image_size // patch * patch
+        near = " or ".join(str(size) for size in (below, below + patch) if size)
+        raise ValueError(
+            f"encoder.image_size={image_size} is no multiple of {model_type}'s patches of {patch} px: the "
+            f"last {image_size - below} px would not be seen; use {near}"
+        )
+    if model_type == "swin" and last_map(settings, image_size) < settings["window_size"]:
+        raise ValueError(
+            f"encoder.settings.window_size={settings['window_size']} is larger than the last map of swin at "
+            f"encoder.image_size={image_size}; use {last_map(settings, image_size)} or less"
+        )
 
 
 class FrameFeatures(NamedTuple):
@@ -97,16 +155,20 @@ class FrameEncoder(nn.Module):
     pixel_std: Tensor
 
     def __init__(self, config: EncoderConfig) -> None:
-        """Build with random weights from torch's global generator."""
+        """Build with random weights from torch's global generator, or with `config.weights`.
+
+        Raises:
+            ConfigError: `config.weights` cannot be had, or are of another backbone.
+        """
         super().__init__()
-        settings = config.settings or DEFAULT_SETTINGS.get(config.model_type, {})
-        self.config = replace(config, settings=settings)
-        backbone_config = AutoConfig.for_model(config.model_type, **settings)
-        if hasattr(backbone_config, "image_size"):
-            backbone_config.image_size = config.image_size
-        self.backbone = AutoModel.from_config(backbone_config)
         self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.backbone, settings = _backbone(config)
+        # As built: who loads the export needs neither the name's table nor the first weights.
+        self.config = replace(
+            config, model_type=config.backbone_type, settings=settings, name=None, weights=None
+        )
+        backbone_config = self.backbone.config
         sizes = getattr(backbone_config, "hidden_sizes", None)
         self.token_dim = int(sizes[-1] if sizes else backbone_config.hidden_size)
         patch = getattr(backbone_config, "patch_size", 1)
@@ -148,14 +210,47 @@ class FrameEncoder(nn.Module):
         return int(last[0, 0].numel() if last.dim() == 4 else min(last.shape[1], self._most_places))
 
 
-def save_encoder(encoder: FrameEncoder, folder: Path, facts: dict[str, Any]) -> None:
+def _backbone(config: EncoderConfig) -> tuple[Any, dict[str, Any]]:
+    """The backbone and its settings."""
+    if config.weights is not None:
+        row = None if config.name is None else BACKBONES[config.name]
+        backbone, settings = pretrained_backbone(
+            config.weights,
+            config.backbone_type,
+            {} if row is None else row.settings,
+            {**({} if row is None else row.added), **config.settings},
+            config.image_size,
+            torch.tensor(IMAGENET_MEAN),
+            torch.tensor(IMAGENET_STD),
+        )
+        try:
+            _refuse_size(config.backbone_type, backbone.config.to_dict(), config.image_size)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        return backbone, settings
+    settings = config.backbone_settings
+    backbone_config = AutoConfig.for_model(config.backbone_type, **settings)
+    if hasattr(backbone_config, "image_size"):
+        backbone_config.image_size = config.image_size
+    return AutoModel.from_config(backbone_config), settings
+
+
+def save_encoder(
+    encoder: FrameEncoder, folder: Path, facts: dict[str, Any], context: FrameContext | None = None
+) -> None:
     """Write safetensors and config that `AutoModel.from_pretrained` loads, and `facts` beside them.
 
-    `facts` are what a user of the encoder must know: crop recipe digest, training data, step.
+    Args:
+        encoder: what to export.
+        folder: where to.
+        facts: what a user of the encoder must know: crop recipe digest, training data, step.
+        context: the temporal module that was trained with it, for a file of its own.
     """
     encoder.backbone.save_pretrained(folder, safe_serialization=True)
     content = {**facts, "image_size": encoder.config.image_size, "model_type": encoder.config.model_type}
     content |= {name: getattr(encoder.config, name) for name in ("settings", "precision", "pool")}
+    if context is not None:
+        content["temporal"] = save_context(context, folder)
     (folder / FACTS_NAME).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
@@ -165,11 +260,26 @@ def load_encoder(folder: Path) -> tuple[FrameEncoder, dict[str, Any]]:
     Raises:
         FileNotFoundError: `folder` has no exported encoder.
     """
-    path = folder / FACTS_NAME
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no exported encoder: {FACTS_NAME} is missing")
-    facts = json.loads(path.read_text())
+    facts = _facts(folder)
     names = ("model_type", "settings", "image_size", "precision", "pool")
     encoder = FrameEncoder(EncoderConfig(**{name: facts[name] for name in names}))
     encoder.backbone = AutoModel.from_pretrained(folder, use_safetensors=True)
     return encoder.to(encoder.dtype).eval(), facts
+
+
+def load_temporal(folder: Path) -> FrameContext | None:
+    """The temporal module that was exported with an encoder; None of an objective that trains none.
+
+    Raises:
+        FileNotFoundError: `folder` has no exported encoder, or not the temporal module it speaks of.
+    """
+    sizes = _facts(folder).get("temporal")
+    return None if sizes is None else load_context(folder, sizes)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    path = folder / FACTS_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no exported encoder: {FACTS_NAME} is missing")
+    facts: dict[str, Any] = json.loads(path.read_text())
+    return facts

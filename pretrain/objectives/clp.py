@@ -2,9 +2,9 @@
 
     L = L_temporal + lambda * L_cross_identity
 
-A clip's frames are told apart in time (`losses.temporal_contrast`), and the anchor frames are rebuilt from
-other people's frames (`losses.cross_identity`). Keys and memory come from a momentum encoder. What the
-paper's figure leaves open is this project's reconstruction; see the two loss files.
+A clip's frames are told apart in time (`losses.temporal_contrast` or a variant of it), and the anchor frames
+are rebuilt from other people's frames (`losses.cross_identity`). Keys and memory come from a momentum
+encoder. What the paper's figure leaves open is this project's reconstruction; see the loss files.
 
 Axes: B clips of this rank, T clip frames, E extra frames for the memory, D features.
 """
@@ -18,6 +18,9 @@ from torch import Tensor
 from pretrain.augment import AugmentConfig, counter_uniform
 from pretrain.device import DeviceBatch
 from pretrain.losses.cross_identity import rebuild, reconstruction_l2, reconstruction_nce
+from pretrain.losses.graded_contrast import graded_contrast
+from pretrain.losses.hinge_rank import hinge_rank
+from pretrain.losses.hinge_triplet import hinge_triplet
 from pretrain.losses.temporal_contrast import margin_nce
 from pretrain.memory import planned_slots
 from pretrain.models.encoder import EncoderConfig
@@ -39,8 +42,13 @@ class ClpConfig:
     extra_frames: int = 2
     dim: int = 128
     tau: float = 0.1
+    """Of `margin_nce`, `graded` and the reconstruction `nce`; hinges have none."""
     tau_attention: float = 0.05
     margin: float = 0.1
+    """In units of cosine similarity."""
+    temporal: Literal["margin_nce", "hinge_rank", "hinge_triplet", "graded"] = "margin_nce"
+    """How frames are told apart: the file of that name in `losses` (`temporal_contrast` has `margin_nce`,
+    `graded_contrast` has `graded`)."""
     temporal_weight: float = 1.0
     cross_weight: float = 1.0
     """lambda; reached after a ramp over the first `ramp` of the steps, and 0 until the memory is full."""
@@ -73,6 +81,11 @@ class ClpConfig:
         return ClipSpec(self.num_frames, self.gap_seconds, self.extra_frames)
 
     @property
+    def batch_policy(self) -> Policy:
+        """How a global batch is composed."""
+        return DistinctIdentity()
+
+    @property
     def people(self) -> int:
         """How many different people a set must show."""
         return 2 if self.cross_weight > 0 and self.rebuilt_from == "others" else 1
@@ -80,8 +93,6 @@ class ClpConfig:
 
 class Clp(MomentumObjective):
     """The objective. Its parameters are the trained encoder and head."""
-
-    batch_policy: Policy = DistinctIdentity()
 
     def __init__(
         self,
@@ -106,12 +117,15 @@ class Clp(MomentumObjective):
         if config.extra_frames:
             self.enqueue_after_step(self._teacher(self.view(extra_BEHWC, batch, MEMORY_VIEW)), batch)
         mean = GlobalMean(batch.valid_B, self.world)
-        temporal = mean(margin_nce(query_BTD, config.tau, config.margin))
+        key_BTD = None
+        if config.temporal == "graded":
+            key_BTD = self._teacher(self.view(clip_BTHWC, batch, KEY_VIEW))
+        temporal = mean(self._temporal(query_BTD, key_BTD))
         total = config.temporal_weight * temporal
         parts = {"loss/temporal": temporal, "clp/feature_std": query_BTD.detach().std(dim=(0, 1)).mean()}
         weight = self._cross_weight(step)
         if weight > 0:
-            cross_B, watched = self._cross_identity(query_BTD, clip_BTHWC, batch)
+            cross_B, watched = self._cross_identity(query_BTD, key_BTD, clip_BTHWC, batch)
             parts["loss/cross_identity"] = mean(cross_B)
             total = total + weight * parts["loss/cross_identity"]
             parts |= {name: mean(value_B) for name, value_B in watched.items()}
@@ -124,17 +138,30 @@ class Clp(MomentumObjective):
             return 0.0
         return self.config.cross_weight * min(1.0, (step + 1) / max(1.0, self.config.ramp * self.steps))
 
+    def _temporal(self, query_BTD: Tensor, key_BTD: Tensor | None) -> Tensor:
+        """Loss of each clip `(B,)`."""
+        config = self.config
+        if key_BTD is not None:
+            return graded_contrast(query_BTD, key_BTD, config.tau, config.margin)
+        if config.temporal == "hinge_rank":
+            return hinge_rank(query_BTD, config.margin)
+        if config.temporal == "hinge_triplet":
+            return hinge_triplet(query_BTD, config.margin)
+        return margin_nce(query_BTD, config.tau, config.margin)
+
     def _cross_identity(
-        self, query_BTD: Tensor, clip_BTHWC: Tensor, batch: DeviceBatch
+        self, query_BTD: Tensor, key_BTD: Tensor | None, clip_BTHWC: Tensor, batch: DeviceBatch
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of each clip, and what to watch of its attention."""
+        """Loss of each clip, and what to watch of its attention; keys where they are known already."""
         config = self.config
         if config.reconstruction == "l2":
             # The figure's single random frame r.
             anchor = counter_uniform(batch.clips.augment_seed_B, ANCHOR_DRAW, 1)[:, 0] * config.num_frames
             rows, anchor_B = torch.arange(len(batch)), torch.from_numpy(anchor).long()
             query_BTD, clip_BTHWC = query_BTD[rows, anchor_B, None], clip_BTHWC[rows, anchor_B, None]
-        key_BTD = self._teacher(self.view(clip_BTHWC, batch, KEY_VIEW))
+            key_BTD = None if key_BTD is None else key_BTD[rows, anchor_B, None]
+        if key_BTD is None:
+            key_BTD = self._teacher(self.view(clip_BTHWC, batch, KEY_VIEW))
         rebuilt_BTD, watched = query_BTD, {}
         if config.rebuilt_from != "own_view":
             memory = self.memory.read()

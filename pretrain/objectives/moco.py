@@ -15,7 +15,6 @@ from pretrain.models.encoder import EncoderConfig
 from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, losses
 from pretrain.objectives.student import MomentumObjective
 from pretrain.world import World
-from shards.policies import AnyOrder, Policy
 
 QUERY_VIEW, KEY_VIEW = 0, 1
 
@@ -36,8 +35,6 @@ class MocoConfig(FrameContrastConfig):
 
 class Moco(MomentumObjective):
     """The objective. Its parameters are the trained encoder and head."""
-
-    batch_policy: Policy = AnyOrder()
 
     def __init__(
         self,

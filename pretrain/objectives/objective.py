@@ -1,6 +1,6 @@
 """What the training loop knows of an objective."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from pretrain.device import DeviceBatch
 from pretrain.models.encoder import FrameEncoder
+from pretrain.models.temporal import FrameContext
 from pretrain.world import World
 from shards.batch import ClipSpec
-from shards.policies import Policy
+from shards.policies import AnyOrder, Policy
 
 
 class Losses(NamedTuple):
@@ -28,13 +29,17 @@ class Objective(Protocol):
     """An objective is a module: its parameters are what the engine trains."""
 
     clip_spec: ClipSpec
-    batch_policy: Policy
     encoder: FrameEncoder
+    context: FrameContext | None
+    """What is exported beside the encoder, if the objective trains a temporal module."""
 
     def forward(self, batch: DeviceBatch, step: int) -> Losses: ...
 
-    def after_step(self, step: int, weights: Mapping[str, Tensor]) -> None:
-        """Update what follows the trained weights; `weights` are fp32 masters by parameter name."""
+    def after_step(self, step: int, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Update what follows the trained weights.
+
+        `weights` are float32 masters with their parameters' names, made one at a time: take all or none.
+        """
 
     def companions(self) -> dict[str, nn.Module]:
         """Modules outside the engine (momentum encoder, memory), equal on every rank; checkpointed."""
@@ -64,6 +69,11 @@ class FrameContrastConfig:
         return ClipSpec(self.num_frames, self.gap_seconds)
 
     @property
+    def batch_policy(self) -> Policy:
+        """How a global batch is composed."""
+        return AnyOrder()
+
+    @property
     def people(self) -> int:
         """How many different people a set must show."""
         return 1
@@ -76,11 +86,13 @@ class GlobalMean:
     """
 
     def __init__(self, valid_B: Tensor, world: World) -> None:
-        self._valid_B = valid_B
-        self._share = world.size / world.sum(valid_B.sum()).clamp(min=1)
+        self._valid_B, self._ranks = valid_B, world.size
+        self._clips = world.sum(valid_B.sum()).clamp(min=1)
 
     def __call__(self, value_B: Tensor) -> Tensor:
-        return torch.where(self._valid_B, value_B, torch.zeros_like(value_B)).sum() * self._share
+        # One quotient, in the values' own precision: a share of 3 / 5 would be rounded to float32.
+        kept_B = torch.where(self._valid_B, value_B, torch.zeros_like(value_B))
+        return kept_B.sum() * self._ranks / self._clips
 
 
 def losses(total: Tensor, parts: Mapping[str, Tensor], world: World) -> Losses:

@@ -16,7 +16,6 @@ from pretrain.models.encoder import EncoderConfig
 from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, losses
 from pretrain.objectives.student import StudentObjective
 from pretrain.world import World
-from shards.policies import AnyOrder, Policy
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,6 @@ class SimclrConfig(FrameContrastConfig):
 
 class Simclr(StudentObjective):
     """The objective. Its parameters are the trained encoder and head."""
-
-    batch_policy: Policy = AnyOrder()
 
     def __init__(
         self,

@@ -3,9 +3,10 @@ import json
 import pytest
 import torch
 
-from finetune.initial import initial_encoder
+from finetune.initial import initial_encoder, initial_temporal
 from pretrain.config import ConfigError
 from pretrain.models.encoder import FACTS_NAME, FrameEncoder, save_encoder
+from pretrain.models.temporal import CONTEXT_NAME, FrameContext
 
 
 def test_random_weights_follow_the_seed(tiny_encoder):
@@ -30,3 +31,19 @@ def test_an_encoder_that_does_not_say_its_recipe_is_refused(tiny_encoder, tmp_pa
     assert "recipe_digest" not in json.loads((tmp_path / FACTS_NAME).read_text())
     with pytest.raises(ConfigError, match="trained on crops of recipe None, the labelled set has recipe r;"):
         initial_encoder(str(tmp_path), tiny_encoder, "r")
+
+
+def test_a_temporal_module_comes_with_the_encoder_it_was_exported_with(tiny_encoder, tmp_path):
+    encoder, context = FrameEncoder(tiny_encoder), FrameContext(16, 6).bfloat16()
+    save_encoder(encoder, tmp_path / "cpc", {"recipe_digest": "r"}, context)
+    save_encoder(encoder, tmp_path / "clp", {"recipe_digest": "r"})
+    assert initial_temporal("random") is None
+    assert initial_temporal(str(tmp_path / "clp")) is None
+    found = initial_temporal(str(tmp_path / "cpc"))
+    for name, tensor in found.state_dict().items():
+        assert torch.equal(tensor, context.state_dict()[name].float()), name
+    (tmp_path / "cpc" / CONTEXT_NAME).unlink()
+    with pytest.raises(
+        ConfigError, match=r"not whole: facscale.json speaks of .* temporal.safetensors is mis"
+    ):
+        initial_temporal(str(tmp_path / "cpc"))

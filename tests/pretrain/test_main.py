@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pretrain.config import Request, load
+from pretrain.models.encoder import EncoderConfig, FrameEncoder, save_encoder
 from pretrain.train import PretrainConfig
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,29 @@ def test_a_users_mistake_ends_with_2_and_a_message(words, said):
     assert said in process.stderr
     assert "Traceback" not in process.stderr
     assert process.stdout == ""
+
+
+def test_a_finished_runs_encoder_becomes_an_onnx_file(tmp_path):
+    settings = {"hidden_sizes": [8], "depths": [1], "num_stages": 1}
+    save_encoder(FrameEncoder(EncoderConfig("convnext", settings, 16)).eval(), tmp_path / "encoder", {})
+    process = pretrain("export-onnx", str(tmp_path / "encoder"), str(tmp_path / "encoder.onnx"))
+    assert process.returncode == 0, process.stderr
+    assert "encoder.onnx; differs from torch by at most" in process.stderr
+    assert (tmp_path / "encoder.onnx").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("only-one",), "found ['only-one'], wanted ENCODER_URL FILE.onnx"),
+        (("/nowhere", "x.onnx"), "/nowhere holds no exported encoder"),
+    ],
+)
+def test_a_mistaken_export_ends_with_2_and_a_message(words, said):
+    process = pretrain("export-onnx", *words)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert said in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_help_shows_an_example_at_once():

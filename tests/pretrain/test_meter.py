@@ -13,6 +13,7 @@ from tests.ranks import run_ranks
 
 CLIPS, STEPS = 4, 3
 STREAM = StreamConfig(threads=2, fetch_threads=4)
+APPLIED = torch.tensor(True)
 
 
 def clip_batch(step: int, clips: slice = slice(None)) -> ClipBatch:
@@ -48,7 +49,7 @@ def metered(world: World, clips: slice) -> list[dict[str, float]]:
             parts = {"loss/total": torch.tensor(float(world.rank + step))}
             if step % STEPS == STEPS - 1:
                 parts["loss/cross_identity"] = torch.tensor(0.25)
-            meter.add(parts, clip_batch(step, clips), violations=step)
+            meter.add(parts, clip_batch(step, clips), step, APPLIED)
         found.append(meter.reduce(1.5, 0.01))
     return found
 
@@ -100,6 +101,19 @@ def test_two_ranks_give_sums_over_ranks_and_the_same_fingerprint():
         }
 
 
+def test_a_step_without_an_update_is_left_out_of_the_averages():
+    meter = Meter(Alone(), torch.device("cpu"), StreamCounters(), CLIPS, STREAM)
+    for loss in (1.0, torch.nan, 3.0):
+        parts = {"loss/total": torch.tensor(loss)}
+        meter.add(parts, clip_batch(0), 0, torch.tensor(loss == loss))
+    metrics = meter.reduce(1.5, 0.0)
+    assert (metrics["loss/total"], metrics["optim/gradient_norm"]) == (2.0, 1.5)
+    meter.add({"loss/total": torch.tensor(torch.nan)}, clip_batch(0), 0, torch.tensor(False))
+    metrics = meter.reduce(torch.inf, 0.0)
+    assert {"loss/total", "optim/gradient_norm"}.isdisjoint(metrics)
+    assert metrics["data/policy_violations"] == 0
+
+
 def test_where_the_time_and_the_bytes_go(monkeypatch):
     now = [50.0]
     monkeypatch.setattr(meter_module.time, "monotonic", lambda: now[0])
@@ -109,7 +123,7 @@ def test_where_the_time_and_the_bytes_go(monkeypatch):
         now[0] += 10.0
         counters.add(wait_seconds=4, plan_seconds=1, fetch_seconds=10, decode_seconds=18)
         counters.add(requests=3 * CLIPS, bytes_fetched=2e6 * CLIPS, bytes_decoded=1e6 * CLIPS)
-        meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(0), 0)
+        meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(0), 0, APPLIED)
         metrics = meter.reduce(0.0, 0.0)
         wanted = {
             "data/wait_share": 0.4,
@@ -128,7 +142,7 @@ def test_a_fingerprint_beyond_float32_is_exact():
     meter = Meter(world, torch.device("cpu"), counters, CLIPS, STREAM)
     steps = range(500)
     for step in steps:
-        meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(step), 0)
+        meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(step), 0, APPLIED)
     wanted = planned_fingerprint(steps)
     assert wanted > 2**40
     assert float(np.float32(wanted)) != wanted
@@ -156,7 +170,7 @@ def test_paused_time_is_left_out_of_speed_and_waiting(monkeypatch):
     for pause in (100.0, 0.0):
         now[0] += 2.0
         counters.add(wait_seconds=0.5, bytes_fetched=6e6)
-        meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(0), 0)
+        meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(0), 0, APPLIED)
         with meter.paused():
             now[0] += pause
         metrics = meter.reduce(0.0, 0.0)

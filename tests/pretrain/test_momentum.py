@@ -16,7 +16,7 @@ def test_it_moves_its_share_towards_the_weights_and_starts_as_a_copy():
     student = nn.Linear(2, 2)
     teacher = MomentumEncoder(student, 0.75)
     start = {name: weight.clone() for name, weight in student.named_parameters()}
-    teacher.follow({f"student.{name}": weight + 1.0 for name, weight in start.items()})
+    teacher.follow((f"student.{name}", weight + 1.0) for name, weight in start.items())
     for name, weight in teacher.module.named_parameters():
         torch.testing.assert_close(weight, start[name] + 0.25)
         assert not weight.requires_grad

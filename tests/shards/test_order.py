@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pretrain.objectives.clp import Clp, ClpConfig
+from pretrain.objectives.clp import ClpConfig
 from shards.batch import DEFAULT_CLIP
 from shards.errors import ShardError
 from shards.order import OrderRequest, order
@@ -39,9 +39,9 @@ def test_ranks_workers_and_start_change_nothing(asked, whole, ranks, workers, st
 
 def test_it_is_the_plan_that_pretraining_follows(asked, whole):
     assert ClpConfig().clip_spec == DEFAULT_CLIP
-    assert Clp.batch_policy == asked.policy
+    assert ClpConfig().batch_policy == asked.policy
     tracks = load_tracks(asked.url)
-    plan = Plan(tracks, ClpConfig().clip_spec, 4, 3, Clp.batch_policy)
+    plan = Plan(tracks, ClpConfig().clip_spec, 4, 3, ClpConfig().batch_policy)
     batches = stream_clips(tracks, plan)
     for entry in whole:
         step, clips = next(batches)

@@ -1,12 +1,34 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from finetune.artifact import load_model
+from finetune.data import DataConfig
+from finetune.fit import FitConfig
 from finetune.models import IntensityRegressor
-from finetune.tasks.intensity import IntensityConfig, chosen_frames, draw_labelled, sparse_regression_loss
-from pretrain.config import ConfigError
-from pretrain.models.encoder import FrameEncoder
+from finetune.tasks.intensity import (
+    IntensityConfig,
+    chosen_frames,
+    draw_labelled,
+    make_regressor,
+    sparse_regression_loss,
+)
+from finetune.train import FinetuneConfig, run
+from pretrain.augment import PLAIN
+from pretrain.checkpoint import CheckpointReader, committed
+from pretrain.config import ConfigError, from_dict
+from pretrain.models.encoder import FACTS_NAME, FrameEncoder
+from pretrain.models.temporal import FrameContext
+from pretrain.optim import OptimConfig
+from pretrain.tracking import SpoolTracker
+from pretrain.train import PretrainConfig, train
+from pretrain.world import join_group
 from shards.batch import ClipBatch
+from tests.ranks import run_ranks
 
 
 @pytest.fixture
@@ -77,6 +99,83 @@ def test_chosen_frames_are_found_by_key_and_index():
     )
     chosen_BT = chosen_frames(clips, {"a": 0, "b": 1}, {0: [5, 9], 1: [4]})
     np.testing.assert_array_equal(chosen_BT, [[False, True, False], [False, False, False]])
+
+
+def test_the_temporal_module_of_stage_1_is_taken_unless_a_fresh_one_is_wanted(tiny_encoder):
+    encoder = FrameEncoder(tiny_encoder)
+    context = FrameContext(encoder.dim, 6)
+
+    def start(temporal, stored):
+        torch.manual_seed(1)
+        return make_regressor(encoder, stored, IntensityConfig(hidden=8, width=4, temporal=temporal), 3)
+
+    for temporal in ("auto", "pretrained"):
+        model, heads = start(temporal, context)
+        assert heads == {"num_aus": 3, "hidden": 6, "width": 4}
+        for name, tensor in context.state_dict().items():
+            assert torch.equal(model.state_dict()[name], tensor), name
+        frames_BTCHW = torch.rand(2, 5, 3, 32, 32)
+        pooled_BTD = encoder(frames_BTCHW.flatten(0, 1)).pooled_ND.view(2, 5, -1)
+        wanted_BTA = model.head(context(pooled_BTD).context_BTH)
+        torch.testing.assert_close(model(frames_BTCHW)[0], wanted_BTA)
+    fresh, heads = start("fresh", context)
+    assert heads["hidden"] == 8
+    without, _ = start("auto", None)
+    for name, tensor in without.state_dict().items():
+        assert torch.equal(fresh.state_dict()[name], tensor), name
+    with pytest.raises(
+        ConfigError, match=r"temporal=pretrained wants .* `init` has none; pretrain with objec"
+    ):
+        start("pretrained", None)
+
+
+BACKBONE = {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2, "patch_size": 4}
+
+
+def pretrain_cpc(rank: int, set_url: str, run_url: str, spool: Path) -> str:
+    content = {
+        "data": {"url": set_url},
+        "run": {"url": run_url, "steps": 4, "global_batch": 4, "log_every": 2},
+        "objective": "cpc",
+        "encoder": {"settings": BACKBONE, "image_size": 32},
+        "cpc": {"num_frames": 5, "steps_ahead": 2, "gap_seconds": 0.1, "hidden": 6},
+    }
+    tracker = SpoolTracker(spool)
+    return train(from_dict(PretrainConfig, content), join_group(), tracker, {})
+
+
+def test_both_stages_end_to_end(toy_set, tmp_path):
+    """Stage 2 with a rate too small to change a float32 keeps exactly what stage 1 trained."""
+    [export] = run_ranks(pretrain_cpc, 1, toy_set, str(tmp_path / "cpc"), tmp_path / "metrics.jsonl")
+    logged = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in logged] == [2, 4]
+    assert all(0 <= line["metrics"]["cpc/temporal_top1"] <= 1 for line in logged)
+    still = FitConfig(steps=2, batch=4, optim=OptimConfig(learning_rate=1e-14, weight_decay=0.0))
+    job = FinetuneConfig(
+        task="intensity",
+        out=tmp_path / "job",
+        init=export,
+        data=DataConfig(toy_set, generated=True),
+        augment=PLAIN,
+        intensity=IntensityConfig(still, 0.2, window=8, left_context=5, temporal="pretrained", width=8),
+    )
+    result = run(job, lambda metrics, step: None)
+    assert result["facts"]["temporal"] == "pretrained"
+    kept = load_model(job.out / "model").model.state_dict()
+    reader = CheckpointReader(committed(str(tmp_path / "cpc"))[-1])
+    for name, tensor in kept.items():
+        if not name.startswith("head."):
+            stage_1 = name if name.startswith("encoder.") else f"context.{name}"
+            assert torch.equal(tensor.flatten(), reader.read("weights", stage_1)), name
+    assert {name.split(".")[0] for name in kept} == {"encoder", "project", "temporal", "head"}
+    # An encoder alone is no start for the temporal module.
+    facts = json.loads(Path(export, FACTS_NAME).read_text())
+    del facts["temporal"]
+    Path(export, FACTS_NAME).write_text(json.dumps(facts))
+    with pytest.raises(ConfigError, match="exported with the encoder, and `init` has none"):
+        run(replace(job, out=tmp_path / "refused"), lambda metrics, step: None)
+    left = replace(job, out=tmp_path / "fresh", intensity=replace(job.intensity, temporal="auto"))
+    assert run(left, lambda metrics, step: None)["facts"]["temporal"] == "fresh"
 
 
 def test_messages():

@@ -14,8 +14,10 @@ from pretrain.models.encoder import (
     EncoderConfig,
     FrameEncoder,
     load_encoder,
+    load_temporal,
     save_encoder,
 )
+from pretrain.models.temporal import CONTEXT_NAME, FrameContext
 
 CONVNEXT = EncoderConfig(
     "convnext", {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2, "patch_size": 4}, 32
@@ -29,7 +31,8 @@ DINOV2 = EncoderConfig("dinov2", TRANSFORMER, 32)
 SWIN = EncoderConfig(
     "swin", {"embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2], "window_size": 4, "patch_size": 4}, 32
 )
-PLACES = [(CONVNEXT, 16), (RESNET, 16), (VIT, 16), (DINOV2, 16), (SWIN, 16)]
+DINOV3 = EncoderConfig("dinov3_vit", {**TRANSFORMER, "intermediate_size": 32, "num_register_tokens": 4}, 32)
+PLACES = [(CONVNEXT, 16), (RESNET, 16), (VIT, 16), (DINOV2, 16), (SWIN, 16), (DINOV3, 16)]
 each_backbone = pytest.mark.parametrize(
     "config", [config for config, _ in PLACES], ids=lambda config: config.model_type
 )
@@ -97,6 +100,24 @@ def test_transformers_alone_loads_the_export(config, tmp_path):
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
 
 
+def test_a_temporal_module_is_exported_beside_it_and_disturbs_nothing(tmp_path):
+    encoder, context = built(CONVNEXT), FrameContext(16, 6)
+    save_encoder(encoder, tmp_path / "with", {"step": 7}, context)
+    save_encoder(encoder, tmp_path / "without", {"step": 7})
+    loaded = load_temporal(tmp_path / "with")
+    assert (loaded.dim, loaded.hidden) == (16, 6)
+    for name, tensor in context.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    assert load_temporal(tmp_path / "without") is None
+    assert json.loads((tmp_path / "with" / FACTS_NAME).read_text())["temporal"] == {"dim": 16, "hidden": 6}
+    backbone = AutoModel.from_pretrained(tmp_path / "with")
+    for name, tensor in encoder.backbone.state_dict().items():
+        assert torch.equal(backbone.state_dict()[name], tensor), name
+    (tmp_path / "with" / CONTEXT_NAME).unlink()
+    with pytest.raises(FileNotFoundError, match="holds no temporal module"):
+        load_temporal(tmp_path / "with")
+
+
 def test_another_precision_survives_the_export(tmp_path):
     encoder = built(CONVNEXT).bfloat16()
     save_encoder(encoder, tmp_path, {})
@@ -128,11 +149,34 @@ def test_equal_seeds_build_equal_weights():
         (("resnet", {"qqq": 1}), r"settings.qqq is unknown to transformers' resnet; it has .*hidden_sizes"),
         (("vit", {"image_size": 16}), r"one level up: encoder.image_size"),
         (("vit", {}, 0), r"encoder.image_size must be at least 1, found 0"),
+        (
+            ("vit", {}, 40),
+            r"image_size=40 is no multiple of vit's patches of 16 px: the last 8 px .* 32 or 48",
+        ),
+        (("dinov2", {"patch_size": 14}, 8), r"the last 8 px would not be seen; use 14"),
+        (("swin", {}, 64), r"window_size=7 is larger than the last map of swin at .*size=64; use 2 or less"),
     ],
 )
 def test_what_cannot_be_built_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         EncoderConfig(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"name": "vit-huge"}, r"encoder.name='vit-huge' is unknown; use one of convnext-tiny, .*resnet-50"),
+        (
+            {"name": "vit-base", "model_type": "resnet"},
+            r"encoder.name=vit-base is a vit, found encoder.model_type=resnet; leave one .*model_type=vit",
+        ),
+        ({"name": "dinov2-base"}, r"no multiple of dinov2's patches of 14 px: .*; use 56 or 70"),
+        ({"name": "resnet-18", "settings": {"depth": []}}, r"depth is unknown to transformers' resnet; did"),
+    ],
+)
+def test_a_name_that_cannot_be_built_is_refused(words, message):
+    with pytest.raises(ValueError, match=message):
+        EncoderConfig(**words)
 
 
 def test_a_folder_without_an_export_is_refused(tmp_path):

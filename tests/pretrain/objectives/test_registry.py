@@ -1,4 +1,4 @@
-"""Every objective: 2 ranks give the losses, gradients and companions of one process with all clips."""
+"""Every objective: 2 and 3 ranks give what one process gives with all clips, companions too."""
 
 from typing import Any
 
@@ -7,15 +7,20 @@ import torch
 
 from pretrain.augment import AugmentConfig
 from pretrain.models.encoder import EncoderConfig
+from pretrain.objectives.clef import ClefConfig
 from pretrain.objectives.clp import ClpConfig
+from pretrain.objectives.cpc import CpcConfig
 from pretrain.objectives.moco import MocoConfig
 from pretrain.objectives.registry import OBJECTIVES
 from pretrain.objectives.simclr import SimclrConfig
 from pretrain.train import PretrainConfig
 from pretrain.world import Alone, Group, World
-from tests.clip_batches import CLIPS, clip_batch
+from tests.clip_batches import clip_batch
 from tests.ranks import run_ranks
 
+torch.set_num_threads(1)
+CLIPS = 6
+"""Of the global batch: they divide by 2 and 3."""
 CONVNEXT = EncoderConfig(
     "convnext", {"hidden_sizes": [8, 16], "depths": [1, 1], "patch_size": 4, "num_stages": 2}, 16
 )
@@ -25,7 +30,15 @@ RESNET = EncoderConfig(
 
 
 def clp(**changes: Any) -> ClpConfig:
-    return ClpConfig(dim=16, memory_slots=32, ramp=0.0, **changes)
+    return ClpConfig(dim=16, memory_slots=24, ramp=0.0, **changes)
+
+
+def clef(**changes: Any) -> ClefConfig:
+    return ClefConfig(dim=16, **changes)
+
+
+def cpc(**changes: Any) -> CpcConfig:
+    return CpcConfig(num_frames=5, steps_ahead=2, hidden=8, **changes)
 
 
 CASES: dict[str, tuple[str, Any, EncoderConfig]] = {
@@ -34,6 +47,20 @@ CASES: dict[str, tuple[str, Any, EncoderConfig]] = {
     "clp nce, batch normalisation": ("clp", clp(reconstruction="nce"), RESNET),
     "clp same person": ("clp", clp(reconstruction="nce", rebuilt_from="same_person"), CONVNEXT),
     "clp own view": ("clp", clp(reconstruction="nce", rebuilt_from="own_view"), CONVNEXT),
+    "clp hinge_rank": ("clp", clp(temporal="hinge_rank"), CONVNEXT),
+    "clp hinge_triplet": ("clp", clp(temporal="hinge_triplet", reconstruction="nce"), CONVNEXT),
+    "clp graded": ("clp", clp(temporal="graded"), CONVNEXT),
+    "clp graded nce": ("clp", clp(temporal="graded", reconstruction="nce"), CONVNEXT),
+    "cpc": ("cpc", cpc(), CONVNEXT),
+    "cpc, batch normalisation": ("cpc", cpc(), RESNET),
+    "cpc recursive": ("cpc", cpc(prediction="recursive"), CONVNEXT),
+    "cpc temporal": ("cpc", cpc(negatives="temporal"), CONVNEXT),
+    "cpc clips": ("cpc", cpc(negatives="clips"), CONVNEXT),
+    "clef": ("clef", clef(), CONVNEXT),
+    "clef other people, batch normalisation": ("clef", clef(num_frames=2, same_person=False), RESNET),
+    "clef numbers": ("clef", clef(text="number", image_weight=0.0), CONVNEXT),
+    "clef shuffled labels": ("clef", clef(labels="shuffled", text="emotion"), CONVNEXT),
+    "clef no text": ("clef", clef(text="none"), CONVNEXT),
     "simclr": ("simclr", SimclrConfig(dim=16), CONVNEXT),
     "simclr, neighbours, batch normalisation": ("simclr", SimclrConfig(num_frames=2, dim=16), RESNET),
     "moco": ("moco", MocoConfig(num_frames=2, dim=16, queue_slots=40), CONVNEXT),
@@ -42,18 +69,21 @@ CASES: dict[str, tuple[str, Any, EncoderConfig]] = {
 
 
 def run(world: World, clips: slice, case: str) -> tuple[list[float], dict[str, torch.Tensor], Any]:
-    """Four steps: the memory fills, then all parts are active; gradients of the last, and the companions."""
+    """Totals, gradients of the last step, and what is kept.
+
+    After four steps a memory is full and all parts are active; one step tells all where there is no memory.
+    """
     name, config, encoder = CASES[case]
     torch.manual_seed(0)
     objective = OBJECTIVES[name](config, encoder, AugmentConfig(), world, 10, CLIPS).double()
     for module in objective.companions().values():
         module.double()
     weights, totals = dict(objective.named_parameters()), []
-    for step in range(4):
+    for step in range(4 if objective.companions() else 1):
         objective.zero_grad()
         losses = objective(clip_batch(step, objective.clip_spec.total_frames, clips), step)
         losses.total.backward()
-        objective.after_step(step, {name: w.detach() + 0.01 for name, w in weights.items()})
+        objective.after_step(step, ((name, w.detach() + 0.01) for name, w in weights.items()))
         totals.append(float(world.sum(losses.parts["loss/total"])))
     # What data parallel training makes of the gradients: their mean over ranks.
     gradients = {name: world.sum(w.grad) / world.size for name, w in weights.items()}
@@ -66,19 +96,20 @@ def run(world: World, clips: slice, case: str) -> tuple[list[float], dict[str, t
     return totals, gradients, {**companions, **buffers}
 
 
-def on_rank(rank: int) -> Any:
-    half = CLIPS // 2
-    return {case: run(Group(), slice(rank * half, (rank + 1) * half), case) for case in CASES}
+def on_rank(rank: int, size: int) -> Any:
+    part = CLIPS // size
+    return {case: run(Group(), slice(rank * part, (rank + 1) * part), case) for case in CASES}
 
 
 @pytest.fixture(scope="module")
 def ranks() -> list[Any]:
-    return run_ranks(on_rank, 2)
+    """What each of 2 ranks and of 3 ranks found."""
+    return [found for size in (2, 3) for found in run_ranks(on_rank, size, size)]
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_two_ranks_equal_one_process_on_the_whole_batch(ranks, case):
-    totals, gradients, kept = run(Alone(), slice(None), case)
+def test_ranks_equal_one_process_on_the_whole_batch(ranks, case):
+    totals, gradients, kept = run(Alone(), slice(CLIPS), case)
     assert any(gradient.abs().max() > 1e-6 for gradient in gradients.values())
     for rank_totals, rank_gradients, rank_kept in (found[case] for found in ranks):
         assert rank_totals == pytest.approx(totals, rel=1e-12)

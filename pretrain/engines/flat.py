@@ -1,0 +1,59 @@
+"""State of ZeRO stages 1 and 2: weights whole, masters and moments as slices of flat buffers.
+
+DeepSpeed links each parameter to its slice; its names for that are private, and are used in this file only.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fragment
+
+
+class FlatState:
+    """This rank's slices by parameter."""
+
+    def __init__(self, module: nn.Module, zero: Any, optimizer: torch.optim.AdamW) -> None:
+        self._module, self._optimizer = module, optimizer
+        flats = [flat for group in optimizer.param_groups for flat in group["params"]]
+        start_moments(optimizer, flats)
+        zero._lazy_init_hp_params_optimizer_state()
+
+    def master_weights(self) -> Iterator[tuple[str, Tensor]]:
+        return ((name, parameter.data) for name, parameter in self._module.named_parameters())
+
+    def fragments(self) -> Iterator[Fragment]:
+        for name, parameter in self._trained():
+            mapping = parameter._hp_mapping
+            if mapping is None:
+                continue  # all of it lies on other ranks
+            start, shape = mapping.lp_fragment_address.start, tuple(parameter.shape)
+            yield Fragment(WEIGHTS, name, shape, start, mapping.hp_fragment)
+            for kind in MOMENTS:
+                yield Fragment(kind, name, shape, start, mapping.get_optim_state_fragment(kind))
+
+    @torch.no_grad()
+    def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
+        for name, parameter in self._trained():
+            parameter.data.copy_(read(WEIGHTS, name).view_as(parameter))
+        for fragment in self.fragments():
+            whole = read(fragment.kind, fragment.name)
+            fragment.values.copy_(whole.narrow(0, fragment.start, fragment.values.numel()))
+        for state in self._optimizer.state.values():
+            state["step"].fill_(updates)
+
+    def _trained(self) -> Iterator[tuple[str, Any]]:
+        """Trained parameters, with the attributes that DeepSpeed gave them."""
+        return ((name, p) for name, p in self._module.named_parameters() if p.requires_grad)
+
+
+def start_moments(optimizer: torch.optim.AdamW, flats: list[Any]) -> None:
+    """Make AdamW's zero state now, not at the first step, so that fragments exist from the start."""
+    for flat in flats:
+        device = flat.device if optimizer.defaults["fused"] else "cpu"
+        optimizer.state[flat] = {
+            "step": torch.zeros((), dtype=torch.float32, device=device),
+            **{kind: torch.zeros_like(flat) for kind in MOMENTS},
+        }

@@ -1,0 +1,67 @@
+"""State of engines that keep everything whole on every rank: torch's DDP, and DeepSpeed's stage 0."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fragment, share
+from pretrain.world import World
+
+
+class WholeState:
+    """Parameters and AdamW's moments; each rank hands out an even slice of every tensor."""
+
+    def __init__(self, module: nn.Module, optimizer: torch.optim.AdamW, world: World) -> None:
+        self._module, self._world = module, world
+        self._optimizer: Any = optimizer
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                # Now, not at the first step, so that fragments exist from the start.
+                optimizer.state[parameter] = {
+                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                    **{kind: torch.zeros_like(parameter) for kind in MOMENTS},
+                }
+
+    def clip(self, most: float) -> Tensor:
+        """Clip the gradients to norm `most`; parameters that took no part get the gradient 0, as in ZeRO.
+
+        Returns:
+            The norm before clipping, 0-dim. Where it is not finite, AdamW's next step is a no-op.
+        """
+        parameters = [parameter for _, parameter in self._trained()]
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        norm = nn.utils.clip_grad_norm_(parameters, most)
+        # What a gradient scaler tells the fused kernel: the decision stays on the device.
+        self._optimizer.found_inf = (~norm.isfinite()).float()
+        return norm
+
+    def master_weights(self) -> Iterator[tuple[str, Tensor]]:
+        return ((name, parameter.data) for name, parameter in self._module.named_parameters())
+
+    def fragments(self) -> Iterator[Fragment]:
+        for name, parameter in self._trained():
+            start, length = share(parameter.numel(), self._world.rank, self._world.size)
+            if not length:
+                continue
+            for kind, whole in self._tensors(parameter).items():
+                values = whole.view(-1).narrow(0, start, length)
+                yield Fragment(kind, name, tuple(parameter.shape), start, values)
+
+    @torch.no_grad()
+    def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
+        for name, parameter in self._trained():
+            for kind, whole in self._tensors(parameter).items():
+                whole.copy_(read(kind, name).view_as(whole))
+        for state in self._optimizer.state.values():
+            state["step"].fill_(updates)
+
+    def _tensors(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        state = self._optimizer.state[parameter]
+        return {WEIGHTS: parameter.data, **{kind: state[kind] for kind in MOMENTS}}
+
+    def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return ((name, p) for name, p in self._module.named_parameters() if p.requires_grad)
