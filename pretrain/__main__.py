@@ -13,7 +13,8 @@ from shards.errors import ShardError
 USAGE = """
 python -m pretrain FILE.yaml data.url=URL run.url=URL [key=value ...] [--print]
 
-Pretrain an encoder on a shard set. --print shows the resolved config and stops.
+Pretrain an encoder on a shard set. --print shows the resolved config and, with a section `expected`, what the
+run will take by arithmetic, and stops.
 
     python -m pretrain pretrain/configs/clp_cpu.yaml data.url=s3://bucket/voxceleb run.url=s3://bucket/runs/a
     torchrun --nproc-per-node 8 -m pretrain pretrain/configs/clp_cpu.yaml ...
@@ -30,12 +31,12 @@ def main(arguments: list[str]) -> None:
         export(arguments[1:])
         return
     request = parse(arguments, USAGE)
-    from pretrain.train import PretrainConfig, check, train
+    from pretrain.train import PretrainConfig, check, outlook, train
     from pretrain.world import join_group
 
     config = load(PretrainConfig, request)
     if request.print_only:
-        sys.stdout.write(dump(config))
+        sys.stdout.write(dump(config) + "".join(f"# {line}\n" for line in outlook(config)))
         return
     world = join_group()
     check(config, world.size)

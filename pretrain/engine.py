@@ -124,8 +124,8 @@ def refuse_on_this_host(config: EngineConfig) -> None:
         )
 
 
-def resolve_stage(config: EngineConfig, parameters: int, ranks: int) -> tuple[int, str]:
-    """The ZeRO stage that `config` means on this host, and why.
+def resolve_stage(config: EngineConfig, parameters: int, ranks: int, memory_bytes: int) -> tuple[int, str]:
+    """The ZeRO stage that `config` means on devices of so much memory, and why.
 
     Raises:
         ValueError: not even stage 3 fits.
@@ -134,7 +134,7 @@ def resolve_stage(config: EngineConfig, parameters: int, ranks: int) -> tuple[in
         return int(config.zero_stage), f"zero_stage {config.zero_stage}, as configured"
     if config.offload == "all":
         return 3, "zero_stage auto: 3, as engine.offload=all moves weights"
-    return choose_stage(parameters, ranks, device_memory(), config.offload == "optimizer")
+    return choose_stage(parameters, ranks, memory_bytes, config.offload == "optimizer")
 
 
 def make_engine(
@@ -177,7 +177,7 @@ def make_engine(
     from pretrain.engines.deepspeed import DeepSpeedEngine
 
     parameters = sum(parameter.numel() for parameter in objective.parameters())
-    stage, reason = resolve_stage(config, parameters, world.size)
+    stage, reason = resolve_stage(config, parameters, world.size, device_memory())
     if world.rank == 0 and config.zero_stage == AUTO:
         sys.stderr.write(f"{reason}\n")
     micro = clips // config.accumulate

@@ -23,6 +23,7 @@ from pretrain.device import to_device
 from pretrain.engine import Engine, EngineConfig, make_engine, refuse_on_this_host
 from pretrain.engines.micro import micro_batches
 from pretrain.errors import NotFiniteError
+from pretrain.forecast import Expected, forecast
 from pretrain.meter import Meter, due
 from pretrain.models.encoder import EncoderConfig, save_encoder
 from pretrain.not_finite import FiniteWatch
@@ -65,6 +66,8 @@ class PretrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    expected: Expected | None = None
+    """For `--print` alone."""
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -167,6 +170,21 @@ def check(config: PretrainConfig, processes: int) -> None:
             f"{config.data.url} shows {people} person; cross-identity reconstruction needs at least 2. "
             "Pack more people or set clp.cross_weight=0"
         )
+
+
+def outlook(config: PretrainConfig) -> list[str]:
+    """What the run is expected to take, a line each; nothing where the config does not say of what.
+
+    Raises:
+        ConfigError: it cannot be, with the number to change.
+    """
+    if config.expected is None:
+        return []
+    settings = config.settings
+    return forecast(
+        *(config.expected, config.run, config.encoder, config.engine),
+        *(settings.clip_spec, settings.trained_frames),
+    )
 
 
 def _plan(config: PretrainConfig, sets: Sequence[TrackSet]) -> Plan | MixedPlan:

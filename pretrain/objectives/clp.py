@@ -86,6 +86,11 @@ class ClpConfig:
         return DistinctIdentity()
 
     @property
+    def trained_frames(self) -> int:
+        """Frames of a clip, views counted singly, whose activations backward needs."""
+        return self.num_frames
+
+    @property
     def people(self) -> int:
         """How many different people a set must show."""
         return 2 if self.cross_weight > 0 and self.rebuilt_from == "others" else 1

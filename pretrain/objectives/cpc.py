@@ -83,6 +83,11 @@ class CpcConfig:
         """Any clips: other clips of the same person are negatives that looks cannot tell."""
         return AnyOrder()
 
+    @property
+    def trained_frames(self) -> int:
+        """Frames of a clip, views counted singly, whose activations backward needs."""
+        return self.num_frames
+
 
 class Cpc(EncoderObjective):
     """The objective. Its parameters are the encoder, the temporal module and the predictors."""

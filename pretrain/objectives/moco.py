@@ -32,6 +32,11 @@ class MocoConfig(FrameContrastConfig):
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise ValueError(f"moco.momentum must lie in [0, 1), found {self.momentum}")
 
+    @property
+    def trained_frames(self) -> int:
+        """Frames of a clip, views counted singly, whose activations backward needs."""
+        return self.num_frames
+
 
 class Moco(MomentumObjective):
     """The objective. Its parameters are the trained encoder and head."""

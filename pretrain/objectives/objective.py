@@ -74,6 +74,11 @@ class FrameContrastConfig:
         return AnyOrder()
 
     @property
+    def trained_frames(self) -> int:
+        """Frames of a clip, views counted singly, whose activations backward needs."""
+        return 2 * self.num_frames
+
+    @property
     def people(self) -> int:
         """How many different people a set must show."""
         return 1

@@ -416,9 +416,9 @@ def test_what_fits_in_no_stage_is_refused_with_the_ranks_it_needs():
 
 
 def test_offloading_all_means_stage_3():
-    assert resolve_stage(EngineConfig(offload="all"), 10, 1)[0] == 3
-    assert resolve_stage(EngineConfig(zero_stage=2), 10, 1)[0] == 2
-    assert resolve_stage(EngineConfig(), 10, 1)[0] == 1
+    assert resolve_stage(EngineConfig(offload="all"), 10, 1, 2**30)[0] == 3
+    assert resolve_stage(EngineConfig(zero_stage=2), 10, 1, 2**30)[0] == 2
+    assert resolve_stage(EngineConfig(), 10, 1, 2**30)[0] == 1
 
 
 def test_no_compiler_is_called():
