@@ -60,5 +60,5 @@ python=$(find_python)
 "$python" -c 'import ensurepip, venv' 2>/dev/null \
     || die "$python has no venv; on Debian or Ubuntu: apt-get install python3-venv"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-make_environment .venv train,local,test
+make_environment .venv train,onnx,local,test
 make_environment .venv-serving ''

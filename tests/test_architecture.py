@@ -27,6 +27,7 @@ PRETRAIN_LIBRARY = (
     "pretrain.checkpoint",
     "pretrain.retention",
     "pretrain.not_finite",
+    "pretrain.run",
     "pretrain.tracking",
     "pretrain.progress",
     "pretrain.meter",

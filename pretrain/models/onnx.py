@@ -115,7 +115,7 @@ def export_onnx(encoder: FrameEncoder, out: Path) -> float:
 
 
 def _difference(model: _Named, file: Path, count: int, generator: torch.Generator) -> float:
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     size = model.encoder.config.image_size
     frames_NCHW = torch.rand(count, 3, size, size, generator=generator)
