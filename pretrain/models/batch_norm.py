@@ -65,11 +65,9 @@ class _Normalise(torch.autograd.Function):
     def forward(
         ctx: Any, x_NC: Tensor, weight_C: Tensor, bias_C: Tensor, eps: float, ranks: Ranks
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        # A fused pass over the frames for their sums; its output is dropped.
-        _, local_mean_C, inverse_C = torch.native_batch_norm(
-            x_NC, weight_C, bias_C, None, None, True, 0.0, eps
-        )
-        local_var_C = inverse_C.pow(-2) - eps
+        # A fused pass over the frames; running values only say in which precision they are wanted.
+        unused_C = torch.zeros_like(weight_C), torch.zeros_like(weight_C)
+        local_mean_C, local_var_C = torch.batch_norm_update_stats(x_NC, *unused_C, 1.0)
         places = torch.full((1,), x_NC.numel() / x_NC.shape[1], device=x_NC.device)
         moments = torch.cat([local_mean_C, local_var_C + local_mean_C.square(), torch.ones_like(places)])
         total = ranks.sum(moments * places)
