@@ -25,7 +25,7 @@ from pretrain.losses.image_text import image_text
 from pretrain.models.activity_texts import embed_texts, read_activities
 from pretrain.models.encoder import EncoderConfig
 from pretrain.models.projected import unit
-from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, losses
+from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, feature_std, losses
 from pretrain.objectives.student import StudentObjective
 from pretrain.world import World
 from shards.policies import Grouped, Policy
@@ -187,7 +187,7 @@ class Clef(StudentObjective):
         )
         mean = GlobalMean(batch.valid_B, world)
         activity = mean(contrast_N.view(len(batch), -1).mean(dim=1))
-        parts = {"loss/activity": activity, "clef/feature_std": vectors_VND.detach().std(dim=(0, 1)).mean()}
+        parts = {"loss/activity": activity, "clef/feature_std": feature_std(vectors_VND, self.world)}
         total = config.image_weight * activity
         if config.text != "none":
             loss_B, correct_B = self._read(pooled_VND, text_M, valid_M, len(batch))

@@ -24,7 +24,7 @@ from pretrain.losses.hinge_triplet import hinge_triplet
 from pretrain.losses.temporal_contrast import margin_nce
 from pretrain.memory import planned_slots
 from pretrain.models.encoder import EncoderConfig
-from pretrain.objectives.objective import GlobalMean, Losses, losses
+from pretrain.objectives.objective import GlobalMean, Losses, feature_std, losses
 from pretrain.objectives.student import MomentumObjective
 from pretrain.world import World
 from shards.batch import ClipSpec
@@ -127,7 +127,7 @@ class Clp(MomentumObjective):
             key_BTD = self._teacher(self.view(clip_BTHWC, batch, KEY_VIEW))
         temporal = mean(self._temporal(query_BTD, key_BTD))
         total = config.temporal_weight * temporal
-        parts = {"loss/temporal": temporal, "clp/feature_std": query_BTD.detach().std(dim=(0, 1)).mean()}
+        parts = {"loss/temporal": temporal, "clp/feature_std": feature_std(query_BTD, self.world)}
         weight = self._cross_weight(step)
         if weight > 0:
             cross_B, watched = self._cross_identity(query_BTD, key_BTD, clip_BTHWC, batch)

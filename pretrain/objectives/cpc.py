@@ -27,7 +27,7 @@ from pretrain.models.batch_norm import normalise_globally
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
 from pretrain.models.projected import unit
 from pretrain.models.temporal import FrameContext, FuturePredictor
-from pretrain.objectives.objective import GlobalMean, Losses, losses
+from pretrain.objectives.objective import GlobalMean, Losses, feature_std, losses
 from pretrain.objectives.student import EncoderObjective
 from pretrain.world import World
 from shards.batch import ClipSpec
@@ -131,7 +131,7 @@ class Cpc(EncoderObjective):
             "loss/future": total,
             "cpc/temporal_top1": mean(found.temporal_top1_B),
             "cpc/clips_top1": mean(found.clips_top1_B),
-            "cpc/feature_std": features_BTH.detach().std(dim=(0, 1)).mean(),
+            "cpc/feature_std": feature_std(features_BTH, self.world),
         }
         return losses(total, parts, self.world)
 

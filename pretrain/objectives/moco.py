@@ -12,7 +12,7 @@ from pretrain.device import DeviceBatch
 from pretrain.losses.queue_contrast import queue_contrast
 from pretrain.memory import EMPTY
 from pretrain.models.encoder import EncoderConfig
-from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, losses
+from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, feature_std, losses
 from pretrain.objectives.student import MomentumObjective
 from pretrain.world import World
 
@@ -69,5 +69,5 @@ class Moco(MomentumObjective):
         )
         loss_B = loss_N.view(len(batch), self.config.num_frames).mean(dim=1)
         total = GlobalMean(batch.valid_B, self.world)(loss_B)
-        parts = {"loss/contrast": total, "moco/feature_std": query_BTD.detach().std(dim=(0, 1)).mean()}
+        parts = {"loss/contrast": total, "moco/feature_std": feature_std(query_BTD, self.world)}
         return losses(total, parts, self.world)

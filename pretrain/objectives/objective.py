@@ -104,3 +104,13 @@ def losses(total: Tensor, parts: Mapping[str, Tensor], world: World) -> Losses:
     """`Losses` of means made by `GlobalMean`; `loss/total` is added to the parts."""
     named = {**parts, "loss/total": total}
     return Losses(total, {name: part.detach() / world.size for name, part in named.items()})
+
+
+def feature_std(vectors: Tensor, world: World) -> Tensor:
+    """Standard deviation over the vectors of all ranks, mean over their axis; near 0 they have collapsed."""
+    flat_ND = vectors.detach().flatten(0, -2)
+    moments = torch.cat([flat_ND.sum(0), flat_ND.square().sum(0), flat_ND.new_tensor([len(flat_ND)])])
+    total = world.sum(moments)
+    (sum_D, square_D), count = total[:-1].chunk(2), total[-1]
+    variance_D = (square_D - sum_D.square() / count) / (count - 1).clamp(min=1)
+    return variance_D.clamp(min=0).sqrt().mean()

@@ -13,7 +13,7 @@ from pretrain.augment import AugmentConfig
 from pretrain.device import DeviceBatch
 from pretrain.losses.nt_xent import nt_xent
 from pretrain.models.encoder import EncoderConfig
-from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, losses
+from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, feature_std, losses
 from pretrain.objectives.student import StudentObjective
 from pretrain.world import World
 
@@ -51,5 +51,5 @@ class Simclr(StudentObjective):
         loss_N = nt_xent(local_VND, all_VMD, valid_M, first, self.config.tau)
         mean = GlobalMean(batch.valid_B, self.world)
         total = mean(loss_N.view(len(batch), frames).mean(dim=1))
-        parts = {"loss/contrast": total, "simclr/feature_std": views_BTD.detach().std(dim=(0, 1)).mean()}
+        parts = {"loss/contrast": total, "simclr/feature_std": feature_std(views_BTD, self.world)}
         return losses(total, parts, self.world)
