@@ -36,6 +36,9 @@ def _clp(*words: str) -> tuple[str, ...]:
     return (f"run.global_batch={CLIPS}", *words)
 
 
+CPC = ("objective=cpc", f"run.global_batch={IMAGES // 14}", "cpc.num_frames=14", "cpc.hidden=64")
+"""14 frames of .16 s take 2.1 of a sample's 2.6 seconds."""
+
 METHODS = (
     Method("random", "random weights, calibrated normalisation"),
     Method("pixels", "PCA of pixels"),
@@ -53,6 +56,16 @@ METHODS = (
         "CLP with a same-person memory",
         _clp("clp.reconstruction=nce", "clp.rebuilt_from=same_person"),
     ),
+    Method("no-margin", "CLP without a margin", _clp("clp.reconstruction=nce", "clp.margin=0")),
+    Method("no-momentum", "CLP with momentum 0", _clp("clp.reconstruction=nce", "clp.momentum=0")),
+    Method("l2", "CLP with the reconstruction of the figure, l2", _clp("clp.reconstruction=l2")),
+    Method(
+        "hinge-rank", "CLP with hinges by rank", _clp("clp.reconstruction=nce", "clp.temporal=hinge_rank")
+    ),
+    Method("graded", "CLP with graded margins", _clp("clp.reconstruction=nce", "clp.temporal=graded")),
+    Method("cpc", "CPC", CPC),
+    Method("cpc-temporal", "CPC against frames of the clip alone", (*CPC, "cpc.negatives=temporal")),
+    Method("cpc-clips", "CPC against other clips alone", (*CPC, "cpc.negatives=clips")),
     Method("supervised", "supervised on the probe's labels (upper row)"),
 )
 
