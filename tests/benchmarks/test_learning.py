@@ -33,6 +33,7 @@ def test_an_unknown_row_is_named():
         chosen(["clip", "clp"])
 
 
+@pytest.mark.full
 def test_the_command_makes_a_dated_table_and_goes_on_where_it_stopped(tmp_path):
     command = [
         *(sys.executable, "-m", "tests.benchmarks.learning", "--run", str(tmp_path / "run")),

@@ -255,11 +255,13 @@ def test_ten_steps_follow_the_golden_curve(found, request):
     check_golden(tiny)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ENGINES)
 def test_other_engines_on_two_ranks_follow_the_golden_curve(curves_of_engines, name):
     check_golden(curves_of_engines[1][name])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ENGINES)
 def test_other_engines_export_what_they_have_saved(curves_of_engines, name):
     run = curves_of_engines[0] / name

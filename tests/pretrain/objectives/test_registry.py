@@ -101,10 +101,10 @@ def on_rank(rank: int, size: int) -> Any:
     return {case: run(Group(), slice(rank * part, (rank + 1) * part), case) for case in CASES}
 
 
-@pytest.fixture(scope="module")
-def ranks() -> list[Any]:
-    """What each of 2 ranks and of 3 ranks found."""
-    return [found for size in (2, 3) for found in run_ranks(on_rank, size, size)]
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.full)])
+def ranks(request: pytest.FixtureRequest) -> list[Any]:
+    """What each of so many ranks found."""
+    return run_ranks(on_rank, request.param, request.param)
 
 
 @pytest.mark.parametrize("case", CASES)
