@@ -52,7 +52,7 @@ class TwoRates:
             FloatingPointError: the loss or its gradient is not finite.
         """
         self._zero(optimizer for optimizer, _ in self._groups)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         norm = float(nn.utils.clip_grad_norm_(self._parameters, self.config.optim.clip_norm))
         if not torch.isfinite(torch.tensor(norm)):
             raise FloatingPointError(

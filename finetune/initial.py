@@ -34,7 +34,7 @@ def initial_encoder(
             f"{names[:5] or 'nothing'}; give the folder that pretraining exported, or init=random"
         )
     with tempfile.TemporaryDirectory(prefix="facscale-encoder-") as folder:
-        _fetch(init, [name for name in names if "/" not in name], Path(folder))
+        storage.download(init, [name for name in names if "/" not in name], Path(folder))
         encoder, facts = load_encoder(Path(folder))
     found = facts.get("recipe_digest")
     if found != recipe_digest:
@@ -58,7 +58,9 @@ def initial_temporal(init: str) -> FrameContext | None:
     if init == RANDOM:
         return None
     with tempfile.TemporaryDirectory(prefix="facscale-temporal-") as folder:
-        _fetch(init, sorted({FACTS_NAME, CONTEXT_NAME} & set(storage.list_names(init))), Path(folder))
+        storage.download(
+            init, sorted({FACTS_NAME, CONTEXT_NAME} & set(storage.list_names(init))), Path(folder)
+        )
         try:
             context = load_temporal(Path(folder))
         except FileNotFoundError as error:
@@ -67,8 +69,3 @@ def initial_temporal(init: str) -> FrameContext | None:
                 "missing; export again by starting the pretraining run once more"
             ) from error
     return None if context is None else context.float()
-
-
-def _fetch(url: str, names: list[str], folder: Path) -> None:
-    for name in names:
-        (folder / name).write_bytes(storage.read_bytes(storage.join(url, name)))

@@ -163,7 +163,7 @@ class Flow:
 
     def _rival(self) -> float:
         """SimCLR on as many images per step: two views of single frames, where CLP has clips."""
-        from pretrain.train import PretrainConfig
+        from pretrain.recipe import PretrainConfig
 
         words = self._pretrain_words("pretrain")
         config = load(PretrainConfig, Request((ROOT / PRETRAIN,), words, print_only=False))

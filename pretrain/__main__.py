@@ -31,7 +31,8 @@ def main(arguments: list[str]) -> None:
         export(arguments[1:])
         return
     request = parse(arguments, USAGE)
-    from pretrain.train import PretrainConfig, check, outlook, train
+    from pretrain.recipe import PretrainConfig, check, outlook
+    from pretrain.train import train
     from pretrain.world import join_group
 
     config = load(PretrainConfig, request)

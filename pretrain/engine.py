@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from pretrain.config import ConfigError
 from pretrain.engines.fragment import Fragment
 from pretrain.engines.plan import choose_stage, compilers, device_memory
 from pretrain.objectives.objective import Losses
@@ -115,10 +116,10 @@ def refuse_on_this_host(config: EngineConfig) -> None:
     """Check what only this machine can tell.
 
     Raises:
-        ValueError: `compile` on a CPU without a C++ compiler.
+        ConfigError: `compile` on a CPU without a C++ compiler.
     """
     if config.compile and not torch.cuda.is_available() and not compilers():
-        raise ValueError(
+        raise ConfigError(
             "engine.compile=true needs a C++ compiler on a CPU, and none is on PATH or in CXX; "
             "leave engine.compile=false"
         )
@@ -128,7 +129,7 @@ def resolve_stage(config: EngineConfig, parameters: int, ranks: int, memory_byte
     """The ZeRO stage that `config` means on devices of so much memory, and why.
 
     Raises:
-        ValueError: not even stage 3 fits.
+        ConfigError: not even stage 3 fits.
     """
     if config.zero_stage != AUTO:
         return int(config.zero_stage), f"zero_stage {config.zero_stage}, as configured"
@@ -151,11 +152,11 @@ def make_engine(
         world: the ranks.
 
     Raises:
-        ValueError: this host or the backbone cannot do what is asked.
+        ConfigError: this host or the backbone cannot do what is asked.
     """
     refuse_on_this_host(config)
     if clips % config.accumulate:
-        raise ValueError(
+        raise ConfigError(
             f"{clips} clips per rank and step do not divide by engine.accumulate={config.accumulate}"
         )
     if world.rank == 0 and config.accumulate > 1:

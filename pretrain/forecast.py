@@ -119,10 +119,7 @@ def _memory(
     memory_bytes = int(expected.device_gib * GIB)
     stage, reason = 0, "all state on every rank, as engine.kind=ddp"
     if engine.kind == "deepspeed":
-        try:
-            stage, reason = resolve_stage(engine, parameters, expected.ranks, memory_bytes)
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
+        stage, reason = resolve_stage(engine, parameters, expected.ranks, memory_bytes)
     yield reason
     is_offloaded = engine.offload != "none"
     # A momentum encoder is one more copy of the weights; not every objective has it.

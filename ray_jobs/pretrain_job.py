@@ -3,7 +3,7 @@
 import sys
 
 from pretrain.config import dump, load, parse, run_command, to_dict
-from pretrain.train import check
+from pretrain.recipe import check
 from ray_jobs.cluster import run_workers
 from ray_jobs.pretrain_worker import PretrainJob, worker
 from ray_jobs.runs import open_run, terminal_status

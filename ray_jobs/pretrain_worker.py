@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pretrain.config import from_dict
+from pretrain.recipe import PretrainConfig
 from pretrain.tracking import MlflowTracker, NoTracker, Tracker
-from pretrain.train import PretrainConfig, train
+from pretrain.train import train
 from pretrain.world import join_group
 from ray_jobs.cluster import ClusterConfig
 from ray_jobs.runs import TrackingConfig

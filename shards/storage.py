@@ -8,7 +8,7 @@ threads and in any process; a passing fault of the store is retried with a deadl
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,6 +179,14 @@ def list_names(url: str) -> list[str]:
             for path in root.rglob("*")
             if path.is_file() and not path.name.endswith(TEMPORARY_SUFFIX)
         )
+
+
+def download(url: str, names: Iterable[str], folder: Path) -> None:
+    """Copies of small objects below `url`, by names that `list_names` gave, of the same names in `folder`."""
+    for name in names:
+        copy = folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(read_bytes(join(url, name)))
 
 
 def list_files(url: str) -> list[StoredFile]:

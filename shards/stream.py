@@ -8,6 +8,7 @@ Each stage works a few batches ahead of the next. From a store, threads of its o
 the threads that decode do (`StreamConfig.fetch_threads`).
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from time import monotonic
@@ -81,7 +82,7 @@ def fetch(reader: Reader) -> Callable[[Iterable[Any]], Iterator[Fetching]]:
                 return [pool.submit(reader.fetch, clip) for clip in item[1]]
 
             def weigh(item: tuple[int, list[PlannedClip]]) -> float:
-                return _decoded_bytes(reader, item[1])
+                return math.prod(_shape(reader, item[1]))
 
             bound = config.bound if config.fetchers else Bound(0)
             for (step, clips), reads in ahead(batches, begin, bound, weigh):
@@ -102,19 +103,14 @@ def decode(reader: Reader) -> Callable[[Iterable[Any]], Iterator[tuple[int, Clip
         buffers = Buffers()
         with workers("decode", config.threads) as pool:
 
-            def begin(batch: Fetching) -> list[Future[Any]]:
-                frames = buffers.array(_shape(reader, batch.clips))
-                whole: Future[Any] = Future()
-                whole.set_result(frames)
-                slots = zip(batch.reads, frames, strict=True)
-                return [whole, *(pool.submit(one, read, frames_THWC) for read, frames_THWC in slots)]
+            def begin(item: tuple[Fetching, NDArray[np.uint8]]) -> list[Future[tuple[ClipBytes, bool]]]:
+                slots = zip(item[0].reads, item[1], strict=True)
+                return [pool.submit(one, read, frames_THWC) for read, frames_THWC in slots]
 
-            def weigh(batch: Fetching) -> float:
-                return _decoded_bytes(reader, batch.clips)
-
-            for batch, (frames, *decoded) in ahead(batches, begin, config.bound, weigh):
+            with_memory = ((batch, buffers.array(_shape(reader, batch.clips))) for batch in batches)
+            for (batch, frames), decoded in ahead(with_memory, begin, config.bound, _bytes_of_frames):
                 reads, valid = zip(*(slot.result() for slot in decoded), strict=True)
-                yield batch.step, _batch(reader, reads, frames.result(), np.array(valid, bool))
+                yield batch.step, _batch(reader, reads, frames, np.array(valid, bool))
 
     return stage
 
@@ -123,8 +119,8 @@ def _shape(reader: Reader, clips: Sequence[PlannedClip]) -> tuple[int, ...]:
     return len(clips), len(clips[0].frames_T), reader.size, reader.size, 3
 
 
-def _decoded_bytes(reader: Reader, clips: Sequence[PlannedClip]) -> float:
-    return float(np.prod(_shape(reader, clips)))
+def _bytes_of_frames(item: tuple[Fetching, NDArray[np.uint8]]) -> float:
+    return item[1].nbytes
 
 
 def _batch(

@@ -24,9 +24,9 @@ class StreamConfig:
     set is in a store, and 0 where all are on local disks: microseconds of reading are not worth the
     interpreter's switching between threads."""
     read_ahead: int = 4
-    """Batches fetched, and batches decoded, before they are asked for; fewer where they are larger than"""
+    """Batches fetched, and batches decoded, before they are asked for."""
     read_ahead_mb: int = 1024
-    """of decoded frames."""
+    """What these batches may take in each stage, counted as decoded frames; large ones are then fewer."""
     max_unreadable: int = 100
     """Samples that may be unreadable before the run stops."""
 

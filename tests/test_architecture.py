@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "pretrain": ("shards", *PRETRAIN_LIBRARY),
     "pretrain.objectives": ("shards", *PRETRAIN_LIBRARY),
     "pretrain.objectives.registry": ("pretrain.objectives",),
+    "pretrain.recipe": ("shards", "pretrain"),
     "pretrain.train": ("shards", "pretrain"),
     "pretrain.__main__": ("shards", "pretrain"),
     "finetune": ("shards", "finetune", *PRETRAIN_LIBRARY),

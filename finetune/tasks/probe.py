@@ -88,7 +88,7 @@ def linear_epochs(
                 logits, truth_FA[chosen].clamp(min=0), weight=coded_FA[chosen], reduction="sum"
             ) / coded_FA[chosen].count_nonzero().clamp(min=1)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimizer.step()
         yield Classifier(weight_AV.detach().clone(), bias_A.detach().clone())
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from pretrain.config import ConfigError
 from pretrain.models.encoder import FrameEncoder
 
 
@@ -11,12 +12,12 @@ def checkpoint_activations(objective: nn.Module) -> None:
     """Let the trained backbones keep only their blocks' inputs; equal gradients.
 
     Raises:
-        ValueError: a backbone of `transformers` that cannot.
+        ConfigError: a backbone of `transformers` that cannot.
     """
     for encoder in _encoders(objective):
         backbone: Any = encoder.backbone
         if not backbone.supports_gradient_checkpointing:
-            raise ValueError(
+            raise ConfigError(
                 f"engine.activation_checkpointing=true: transformers' {encoder.config.model_type} cannot do "
                 "that; use vit, dinov2 or swin, or leave it false"
             )

@@ -5,27 +5,26 @@ Weights are float32. From stage 1 on DeepSpeed itself leaves out a step whose gr
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from pretrain.engines.flat import FlatState
-from pretrain.engines.fragment import Fragment
 from pretrain.engines.micro import mean_of
 from pretrain.engines.partitioned import PartitionedState
-from pretrain.engines.statistics import KeptBuffers, stored_buffers
+from pretrain.engines.stateful import StatefulEngine, updates_of
 from pretrain.engines.whole import WholeState
 from pretrain.objectives.objective import Losses
-from pretrain.optim import OptimConfig, build_optimizer, learning_rate_at
+from pretrain.optim import OptimConfig, build_optimizer
 from pretrain.world import World
 
 STAYS_WHOLE = 10_000
 """Values that a parameter has before stage 3 shards it. Biases and norms cost more to gather than to keep."""
 
 
-class DeepSpeedEngine:
+class DeepSpeedEngine(StatefulEngine):
     """One of the stages."""
 
     def __init__(
@@ -40,8 +39,7 @@ class DeepSpeedEngine:
         world: World,
     ) -> None:
         deepspeed = start_deepspeed()
-        self._optim, self._steps, self._stage = optim, steps, stage
-        self._statistics = KeptBuffers(objective)
+        super().__init__(objective, optim, steps)
         on_gpu = torch.cuda.is_available()
         self._optimizer = build_optimizer(
             objective.named_parameters(), optim, fused=on_gpu or stage == 0 or offload != "none"
@@ -66,7 +64,6 @@ class DeepSpeedEngine:
             self._state = PartitionedState(objective, self._zero, self._optimizer, world)
         else:
             self._state = FlatState(objective, self._zero, self._optimizer)
-        self._norm: Tensor | float = 0.0
 
     def gradients(self, batches: Sequence[Any], step: int) -> Losses:
         self._statistics.keep()
@@ -80,8 +77,7 @@ class DeepSpeedEngine:
         return mean_of(found)
 
     def step(self, step: int) -> Tensor:
-        for group in self._zero.param_groups:
-            group["lr"] = learning_rate_at(step, self._steps, self._optim)
+        self._set_rate(self._zero.param_groups, step)
         if isinstance(self._state, WholeState):
             self._norm = self._state.clip(self._optim.clip_norm)
             self._engine.step()
@@ -93,24 +89,8 @@ class DeepSpeedEngine:
         return applied
 
     @property
-    def gradient_norm(self) -> float:
-        return float(self._norm)
-
-    @property
     def updates(self) -> int:
-        return int(next(iter(self._optimizer.state.values()))["step"])
-
-    def master_weights(self) -> Iterator[tuple[str, Tensor]]:
-        return self._state.master_weights()
-
-    def fragments(self) -> Iterator[Fragment]:
-        return self._state.fragments()
-
-    def buffers(self) -> dict[str, Tensor]:
-        return stored_buffers(self._engine.module)
-
-    def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
-        self._state.restore(read, updates)
+        return updates_of(self._optimizer)
 
 
 def _zero_config(stage: int, offload: str, on_gpu: bool) -> dict[str, Any]:

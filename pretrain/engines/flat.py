@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fragment
+from pretrain.engines.stateful import set_updates, start_moments, trained, whole_weights
 
 
 class FlatState:
@@ -22,10 +23,10 @@ class FlatState:
         zero._lazy_init_hp_params_optimizer_state()
 
     def master_weights(self) -> Iterator[tuple[str, Tensor]]:
-        return ((name, parameter.data) for name, parameter in self._module.named_parameters())
+        return whole_weights(self._module)
 
     def fragments(self) -> Iterator[Fragment]:
-        for name, parameter in self._trained():
+        for name, parameter in trained(self._module):
             mapping = parameter._hp_mapping
             if mapping is None:
                 continue  # all of it lies on other ranks
@@ -36,24 +37,9 @@ class FlatState:
 
     @torch.no_grad()
     def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
-        for name, parameter in self._trained():
+        for name, parameter in trained(self._module):
             parameter.data.copy_(read(WEIGHTS, name).view_as(parameter))
         for fragment in self.fragments():
             whole = read(fragment.kind, fragment.name)
             fragment.values.copy_(whole.narrow(0, fragment.start, fragment.values.numel()))
-        for state in self._optimizer.state.values():
-            state["step"].fill_(updates)
-
-    def _trained(self) -> Iterator[tuple[str, Any]]:
-        """Trained parameters, with the attributes that DeepSpeed gave them."""
-        return ((name, p) for name, p in self._module.named_parameters() if p.requires_grad)
-
-
-def start_moments(optimizer: torch.optim.AdamW, flats: list[Any]) -> None:
-    """Make AdamW's zero state now, not at the first step, so that fragments exist from the start."""
-    for flat in flats:
-        device = flat.device if optimizer.defaults["fused"] else "cpu"
-        optimizer.state[flat] = {
-            "step": torch.zeros((), dtype=torch.float32, device=device),
-            **{kind: torch.zeros_like(flat) for kind in MOMENTS},
-        }
+        set_updates(self._optimizer, updates)

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pretrain.engines.flat import start_moments
 from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fragment
+from pretrain.engines.stateful import set_updates, start_moments, trained
 from pretrain.world import World
 
 
@@ -33,7 +33,7 @@ class PartitionedState:
                 yield name, parameter.data
 
     def fragments(self) -> Iterator[Fragment]:
-        for name, parameter in self._trained():
+        for name, parameter in trained(self._module):
             start, length = self._place(parameter)
             for kind in (WEIGHTS, *MOMENTS) if length else ():
                 yield Fragment(
@@ -42,7 +42,7 @@ class PartitionedState:
 
     @torch.no_grad()
     def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
-        for name, parameter in self._trained():
+        for name, parameter in trained(self._module):
             start, length = self._place(parameter)
             for kind in (WEIGHTS, *MOMENTS):
                 whole = read(kind, name)
@@ -52,8 +52,7 @@ class PartitionedState:
                     parameter.ds_tensor.copy_(part)
                     if self._is_whole(parameter):
                         parameter.data.copy_(whole.view(parameter.ds_shape))
-        for state in self._optimizer.state.values():
-            state["step"].fill_(updates)
+        set_updates(self._optimizer, updates)
 
     def _place(self, parameter: Any) -> tuple[int, int]:
         """First index and number of this rank's values of `parameter`, without padding."""
@@ -71,7 +70,3 @@ class PartitionedState:
     def _is_whole(parameter: Any) -> bool:
         """Whether every rank has all of it at hand: small parameters stay gathered."""
         return str(parameter.ds_status) == "ZeroParamStatus.AVAILABLE"
-
-    def _trained(self) -> Iterator[tuple[str, Any]]:
-        """Trained parameters, with the attributes that DeepSpeed gave them."""
-        return ((name, p) for name, p in self._module.named_parameters() if p.requires_grad)

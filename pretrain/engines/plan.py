@@ -10,6 +10,8 @@ import shutil
 
 import torch
 
+from pretrain.config import ConfigError
+
 STATE_SHARE = 0.5
 """Most of a device's memory that training state may take; the rest is for activations."""
 GIB = 2**30
@@ -33,7 +35,7 @@ def choose_stage(
     project's rule.
 
     Raises:
-        ValueError: not even stage 3 fits.
+        ConfigError: not even stage 3 fits.
     """
     allowed = int(memory_bytes * STATE_SHARE)
     needed = {stage: state_bytes(parameters, ranks, stage, optimizer_offloaded) for stage in (1, 2, 3)}
@@ -46,7 +48,7 @@ def choose_stage(
         if size <= allowed:
             return stage, f"zero_stage auto: {stage}, as {facts}"
     least = -(-state_bytes(parameters, 1, 3, optimizer_offloaded) // allowed)
-    raise ValueError(
+    raise ConfigError(
         f"no ZeRO stage fits: {facts}; use at least {least} ranks, engine.offload=all, or a smaller encoder"
     )
 

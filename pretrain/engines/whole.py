@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fragment, share
+from pretrain.engines.stateful import set_updates, start_moments, trained, whole_weights
 from pretrain.world import World
 
 
@@ -16,13 +17,7 @@ class WholeState:
     def __init__(self, module: nn.Module, optimizer: torch.optim.AdamW, world: World) -> None:
         self._module, self._world = module, world
         self._optimizer: Any = optimizer
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                # Now, not at the first step, so that fragments exist from the start.
-                optimizer.state[parameter] = {
-                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-                    **{kind: torch.zeros_like(parameter) for kind in MOMENTS},
-                }
+        start_moments(optimizer, (p for group in optimizer.param_groups for p in group["params"]))
 
     def clip(self, most: float) -> Tensor:
         """Clip the gradients to norm `most`; parameters that took no part get the gradient 0, as in ZeRO.
@@ -30,7 +25,7 @@ class WholeState:
         Returns:
             The norm before clipping, 0-dim. Where it is not finite, AdamW's next step is a no-op.
         """
-        parameters = [parameter for _, parameter in self._trained()]
+        parameters = [parameter for _, parameter in trained(self._module)]
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
@@ -40,10 +35,10 @@ class WholeState:
         return norm
 
     def master_weights(self) -> Iterator[tuple[str, Tensor]]:
-        return ((name, parameter.data) for name, parameter in self._module.named_parameters())
+        return whole_weights(self._module)
 
     def fragments(self) -> Iterator[Fragment]:
-        for name, parameter in self._trained():
+        for name, parameter in trained(self._module):
             start, length = share(parameter.numel(), self._world.rank, self._world.size)
             if not length:
                 continue
@@ -53,15 +48,11 @@ class WholeState:
 
     @torch.no_grad()
     def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
-        for name, parameter in self._trained():
+        for name, parameter in trained(self._module):
             for kind, whole in self._tensors(parameter).items():
                 whole.copy_(read(kind, name).view_as(whole))
-        for state in self._optimizer.state.values():
-            state["step"].fill_(updates)
+        set_updates(self._optimizer, updates)
 
     def _tensors(self, parameter: nn.Parameter) -> dict[str, Tensor]:
         state = self._optimizer.state[parameter]
         return {WEIGHTS: parameter.data, **{kind: state[kind] for kind in MOMENTS}}
-
-    def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
-        return ((name, p) for name, p in self._module.named_parameters() if p.requires_grad)

@@ -1,7 +1,7 @@
 """What people were asked to do, as sentences for the text encoder.
 
 CLEF's text states the task, then the target emotion (https://arxiv.org/abs/2304.00058, its figure). The
-sentences of each data set are files in pretrain/activities, by the names that packed samples carry.
+sentences of BP4D and BP4D+ stand with their layouts, by the names that packed samples carry.
 
 Axes: C texts, E features of a text.
 """
@@ -17,9 +17,10 @@ from torch import Tensor
 
 from pretrain.config import ConfigError
 from pretrain.models.text import embed
+from shards.layouts import bp4d, bp4d_plus
 from shards.layouts.activity import Activity
 
-SHIPPED = Path(__file__).parents[1] / "activities"
+KNOWN = {"bp4d": bp4d.ACTIVITIES, "bp4d_plus": bp4d_plus.ACTIVITIES}
 TextKind = Literal["both", "task", "emotion", "number", "shuffled"]
 
 
@@ -27,15 +28,17 @@ def read_activities(texts: str) -> dict[str, Activity]:
     """Activities by the name that samples carry.
 
     Args:
-        texts: the name of a file in pretrain/activities, or a YAML file of that form.
+        texts: one of `KNOWN`, or a YAML file with lines such as
+            `T1: {task: The person listens to a joke., emotion: happiness}`.
 
     Raises:
         ConfigError: there is no such file, or it has another form.
     """
-    path = Path(texts) if texts.endswith((".yaml", ".yml")) else SHIPPED / f"{texts}.yaml"
-    if not path.is_file():
-        shipped = ", ".join(sorted(found.stem for found in SHIPPED.glob("*.yaml")))
-        raise ConfigError(f"no activity texts {texts!r} here; give a YAML file, or one of {shipped}")
+    if texts in KNOWN:
+        return KNOWN[texts]
+    path = Path(texts)
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        raise ConfigError(f"no activity texts {texts!r} here; give a YAML file, or one of {', '.join(KNOWN)}")
     try:
         content = yaml.safe_load(path.read_text())
         found = {str(name): Activity(**entry) for name, entry in content.items()}

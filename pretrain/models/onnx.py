@@ -56,9 +56,7 @@ def export_url(url: str, out: Path) -> float:
         ConfigError: no encoder is there, a package is missing, or the file gives other features.
     """
     with tempfile.TemporaryDirectory(prefix="facscale-onnx-") as folder:
-        for name in storage.list_names(url):
-            if "/" not in name:
-                Path(folder, name).write_bytes(storage.read_bytes(storage.join(url, name)))
+        storage.download(url, [name for name in storage.list_names(url) if "/" not in name], Path(folder))
         try:
             encoder, _ = load_encoder(Path(folder))
         except FileNotFoundError as error:

@@ -51,7 +51,7 @@ class ClefConfig(FrameContrastConfig):
     gives each the text of another one, `none` leaves L_IA out. A consistent wrong text still tells activities
     apart: the control that takes all information away is `labels=shuffled`."""
     texts: str = "bp4d"
-    """bp4d, bp4d_plus, or a YAML file of your own in their form (pretrain/activities)."""
+    """bp4d, bp4d_plus, or a YAML file of your own (see `models.activity_texts.read_activities`)."""
     text_encoder: str = ""
     """See `models.text.TextEncoder`; empty: the installed sentence encoder, without network."""
     same_person: bool = True

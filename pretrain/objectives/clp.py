@@ -9,6 +9,7 @@ encoder. What the paper's figure leaves open is this project's reconstruction; s
 Axes: B clips of this rank, T clip frames, E extra frames for the memory, D features.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from pretrain.augment import AugmentConfig, counter_uniform
+from pretrain.config import ConfigError
 from pretrain.device import DeviceBatch
 from pretrain.losses.cross_identity import rebuild, reconstruction_l2, reconstruction_nce
 from pretrain.losses.graded_contrast import graded_contrast
@@ -29,6 +31,7 @@ from pretrain.objectives.student import MomentumObjective
 from pretrain.world import World
 from shards.batch import ClipSpec
 from shards.policies import DistinctIdentity, Policy
+from shards.tracks import TrackSet
 
 QUERY_VIEW, KEY_VIEW, MEMORY_VIEW, ANCHOR_DRAW = 0, 1, 2, 40
 
@@ -90,10 +93,18 @@ class ClpConfig:
         """Frames of a clip, views counted singly, whose activations backward needs."""
         return self.num_frames
 
-    @property
-    def people(self) -> int:
-        """How many different people a set must show."""
-        return 2 if self.cross_weight > 0 and self.rebuilt_from == "others" else 1
+    def check(self, sets: Sequence[TrackSet], global_batch: int) -> None:
+        """Find what keeps these sets from being trained on.
+
+        Raises:
+            ConfigError: nobody else is there to rebuild a person's frames from.
+        """
+        people = sum(tracks.manifest.totals.identities for tracks in sets)
+        if people < 2 and self.cross_weight > 0 and self.rebuilt_from == "others":
+            raise ConfigError(
+                f"{sets[0].url} shows {people} person; cross-identity reconstruction needs at least 2. "
+                "Pack more people or set clp.cross_weight=0"
+            )
 
 
 class Clp(MomentumObjective):

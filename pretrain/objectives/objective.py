@@ -1,6 +1,6 @@
 """What the training loop knows of an objective."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -13,6 +13,7 @@ from pretrain.models.temporal import FrameContext
 from pretrain.world import World
 from shards.batch import ClipSpec
 from shards.policies import AnyOrder, Policy
+from shards.tracks import TrackSet
 
 
 class Losses(NamedTuple):
@@ -78,10 +79,8 @@ class FrameContrastConfig:
         """Frames of a clip, views counted singly, whose activations backward needs."""
         return 2 * self.num_frames
 
-    @property
-    def people(self) -> int:
-        """How many different people a set must show."""
-        return 1
+    def check(self, sets: Sequence[TrackSet], global_batch: int) -> None:
+        """Any frames will do."""
 
 
 class GlobalMean:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.stages import StageError
+from pretrain.config import ConfigError
 
 
 def facts(command: str) -> dict[str, str]:
@@ -26,7 +27,7 @@ def run_command(main: Callable[[list[str]], None]) -> None:
     """A benchmark's `main` on the command line's words; what can be corrected ends with exit status 2."""
     try:
         main(sys.argv[1:])
-    except (StageError, ValueError) as error:
+    except (StageError, ConfigError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error
 

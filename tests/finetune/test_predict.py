@@ -56,7 +56,15 @@ def test_messages(saved_models, tmp_path, face_video):
 
 def test_serving_imports_neither_training_nor_storage_extras():
     """What runs in production must not need ray, deepspeed or the training loop."""
-    banned = ("ray", "deepspeed", "sklearn", "pretrain.train", "pretrain.objectives", "pretrain.engine")
+    banned = (
+        "ray",
+        "deepspeed",
+        "sklearn",
+        "pretrain.train",
+        "pretrain.recipe",
+        "pretrain.objectives",
+        "pretrain.engine",
+    )
     code = (
         "import sys, finetune.predict, finetune.served\n"
         f"sys.exit(','.join(name for name in {banned} if name in sys.modules) or None)"

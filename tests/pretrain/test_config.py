@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from pretrain.config import MISSING, ConfigError, Request, dump, from_dict, load, parse, to_dict
-from pretrain.train import PretrainConfig
+from pretrain.recipe import PretrainConfig
 
 
 class Colour(Enum):

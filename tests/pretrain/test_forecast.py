@@ -11,8 +11,8 @@ from pretrain.config import ConfigError, Request, load
 from pretrain.engine import EngineConfig
 from pretrain.forecast import Expected, forecast
 from pretrain.models.encoder import EncoderConfig
+from pretrain.recipe import PretrainConfig, outlook
 from pretrain.run import RunConfig
-from pretrain.train import PretrainConfig, outlook
 from shards.batch import ClipSpec
 
 CONFIGS = sorted((Path(__file__).parents[2] / "pretrain/configs").glob("*.yaml"))

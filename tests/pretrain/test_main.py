@@ -8,7 +8,7 @@ import pytest
 
 from pretrain.config import Request, load
 from pretrain.models.encoder import EncoderConfig, FrameEncoder, save_encoder
-from pretrain.train import PretrainConfig
+from pretrain.recipe import PretrainConfig
 
 ROOT = Path(__file__).parents[2]
 CPU_CONFIG = "pretrain/configs/clp_cpu.yaml"

@@ -9,39 +9,39 @@ from typing import Any
 import pytest
 import torch
 
-from pretrain.augment import AugmentConfig
 from pretrain.checkpoint import CheckpointReader, committed
-from pretrain.config import ConfigError, from_dict
+from pretrain.config import from_dict
 from pretrain.engine import EngineConfig
 from pretrain.errors import NotFiniteError
 from pretrain.meter import clip_fingerprint
-from pretrain.models.encoder import EncoderConfig, load_encoder
+from pretrain.models.encoder import load_encoder
 from pretrain.optim import OptimConfig
+from pretrain.recipe import PretrainConfig, check
 from pretrain.tracking import NoTracker, SpoolTracker, Tracker
-from pretrain.train import PretrainConfig, check, train
+from pretrain.train import train
 from pretrain.world import join_group
-from shards.errors import ShardError
 from shards.forget import forget
 from shards.plan import Plan
 from shards.tracks import load_tracks
 from tests.drawn_set import write_set
 from tests.pretrain.tiny_runs import (
     BATCH,
-    ROOT,
+    GOLDEN,
+    GOLDEN_METRICS,
     SAVE_EVERY,
     STEPS,
     Curve,
+    check_golden,
     config_of,
     curve,
     kill_in_the_middle,
     refusal,
     spool_of,
     start,
+    tiny_run,
     trained,
 )
 from tests.ranks import run_ranks
-
-GOLDEN = ROOT / "tests/golden/clp_tiny.json"
 
 
 def all_in_one_process(rank: int, set_url: str, folder: Path) -> dict[str, Any]:
@@ -73,39 +73,6 @@ def diverging(set_url: str, run_url: Path, on_not_finite: str) -> PretrainConfig
     """The first step's rate is so high that no later one has a finite gradient."""
     config = config_of(set_url, str(run_url), steps=6, log_every=2, save_every=2, on_not_finite=on_not_finite)
     return replace(config, optim=OptimConfig(learning_rate=1e30, warmup=0.0))
-
-
-def tiny_run(set_url: str, run_url: Path) -> PretrainConfig:
-    return replace(
-        config_of(set_url, str(run_url), steps=10, seed=7),
-        augment=AugmentConfig(),
-        optim=OptimConfig(learning_rate=1e-3),
-    )
-
-
-ENGINES = {
-    "ddp": EngineConfig("ddp"),
-    "stage 3": EngineConfig(zero_stage=3),
-}
-
-
-def engines_on_rank(rank: int, set_url: str, folder: Path) -> dict[str, Curve]:
-    """The tiny run with each engine."""
-    curves = {}
-    for name, engine in ENGINES.items():
-        spool = folder / f"{name} {rank}.jsonl"
-        tracker: Tracker = SpoolTracker(spool) if rank == 0 else NoTracker()
-        train(replace(tiny_run(set_url, folder / name), engine=engine), join_group(), tracker, {})
-        tracker.finish()
-        curves[name] = curve(spool) if rank == 0 else {}
-    return curves
-
-
-@pytest.fixture(scope="module")
-def curves_of_engines(set_url, tmp_path_factory) -> tuple[Path, dict[str, Curve]]:
-    """On 2 ranks."""
-    folder = tmp_path_factory.mktemp("engines")
-    return folder, run_ranks(engines_on_rank, 2, set_url, folder)[0]
 
 
 @pytest.fixture(scope="module")
@@ -235,17 +202,6 @@ def test_another_model_is_refused_naming_the_difference(found):
     assert "clp.dim: 16 -> 8" in message
 
 
-GOLDEN_METRICS = ("loss/total", "loss/temporal", "optim/gradient_norm", "clp/feature_std")
-
-
-def check_golden(found: Curve) -> None:
-    golden = json.loads(GOLDEN.read_text())
-    assert [str(step) for step in found] == list(golden)
-    for step, metrics in golden.items():
-        # CPUs and engines add in other orders; ten steps let that grow to about 1e-4.
-        assert {name: found[int(step)][name] for name in metrics} == pytest.approx(metrics, rel=1e-3), step
-
-
 def test_ten_steps_follow_the_golden_curve(found, request):
     """Rewrite with `pytest tests/pretrain/test_train.py --regold` when a change is meant to alter numbers."""
     tiny: Curve = found["tiny"]["curve"]
@@ -253,23 +209,6 @@ def test_ten_steps_follow_the_golden_curve(found, request):
         curve = {str(step): {name: tiny[step][name] for name in GOLDEN_METRICS} for step in tiny}
         GOLDEN.write_text(json.dumps(curve, indent=1) + "\n")
     check_golden(tiny)
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("name", ENGINES)
-def test_other_engines_on_two_ranks_follow_the_golden_curve(curves_of_engines, name):
-    check_golden(curves_of_engines[1][name])
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("name", ENGINES)
-def test_other_engines_export_what_they_have_saved(curves_of_engines, name):
-    run = curves_of_engines[0] / name
-    encoder, _ = load_encoder(run / "encoder")
-    reader = CheckpointReader(committed(str(run))[-1])
-    assert reader.facts["ranks"] == 2
-    for parameter, tensor in encoder.backbone.state_dict().items():
-        assert torch.equal(tensor.flatten(), reader.read("weights", f"student.encoder.backbone.{parameter}"))
 
 
 def test_a_run_that_diverges_stops_and_names_the_steps(found):
@@ -285,47 +224,6 @@ def test_a_run_that_skips_goes_on_and_counts(found):
     assert (reader.facts["step"], reader.facts["updates"]) == (6, 1)
     for name in (name for kind, name in reader.names() if kind == "weights"):
         assert reader.read("weights", name).isfinite().all(), name
-
-
-@pytest.fixture
-def one_person_url(tmp_path) -> str:
-    write_set(str(tmp_path / "set"), tmp_path / "tars", people=1, samples_per_person=2, frames=64, units=1)
-    return str(tmp_path / "set")
-
-
-def test_a_set_with_one_person_is_refused(one_person_url):
-    config = config_of(one_person_url, "unused")
-    with pytest.raises(ConfigError, match=r"shows 1 person; .* at least 2. Pack more .*cross_weight=0"):
-        check(config, 1)
-    check(replace(config, clp=replace(config.clp, cross_weight=0.0)), 1)
-
-
-def test_a_batch_that_does_not_divide_is_refused_with_one_that_does(set_url):
-    check(config_of(set_url, "unused"), 2)
-    with pytest.raises(ConfigError, match=r"run.global_batch=4 does not divide by 3 processes; use 6"):
-        check(config_of(set_url, "unused"), 3)
-    halves = replace(config_of(set_url, "unused"), engine=EngineConfig(accumulate=2))
-    check(halves, 2)
-    with pytest.raises(ConfigError, match=r"=4 does not divide by 4 processes x engine.accumulate=2; use 8"):
-        check(halves, 4)
-
-
-def test_bfloat16_in_stage_0_is_refused():
-    low = EncoderConfig(precision="bfloat16")
-    with pytest.raises(
-        ValueError, match=r"encoder.precision=bfloat16 with engine.zero_stage=0: .*zero_stage=1"
-    ):
-        PretrainConfig(encoder=low, engine=EngineConfig(zero_stage=0))
-    PretrainConfig(encoder=low, engine=EngineConfig("ddp"))
-
-
-def test_a_missing_set_or_too_short_samples_are_refused_before_the_start(set_url, tmp_path):
-    with pytest.raises(ShardError, match=r"has no manifest.json: not a shard set"):
-        check(config_of(str(tmp_path), "unused"), 1)
-    config = config_of(set_url, "unused")
-    long = replace(config, clp=replace(config.clp, num_frames=64))
-    with pytest.raises(ShardError, match=r"none of the 16 samples asked for can hold a clip"):
-        check(long, 1)
 
 
 def test_a_run_that_goes_on_reads_nothing_of_who_was_forgotten_meanwhile(tmp_path):
@@ -350,3 +248,45 @@ def test_a_run_that_goes_on_reads_nothing_of_who_was_forgotten_meanwhile(tmp_pat
     fresh = config_of(url, str(tmp_path / "fresh"))
     check(fresh, 1)
     assert "person3" not in load_tracks(url).identities
+
+
+ENGINES = {
+    "ddp": EngineConfig("ddp"),
+    "stage 3": EngineConfig(zero_stage=3),
+}
+
+
+def engines_on_rank(rank: int, set_url: str, folder: Path) -> dict[str, Curve]:
+    """The tiny run with each engine."""
+    curves = {}
+    for name, engine in ENGINES.items():
+        spool = folder / f"{name} {rank}.jsonl"
+        tracker: Tracker = SpoolTracker(spool) if rank == 0 else NoTracker()
+        train(replace(tiny_run(set_url, folder / name), engine=engine), join_group(), tracker, {})
+        tracker.finish()
+        curves[name] = curve(spool) if rank == 0 else {}
+    return curves
+
+
+@pytest.fixture(scope="module")
+def curves_of_engines(set_url, tmp_path_factory) -> tuple[Path, dict[str, Curve]]:
+    """On 2 ranks."""
+    folder = tmp_path_factory.mktemp("engines")
+    return folder, run_ranks(engines_on_rank, 2, set_url, folder)[0]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ENGINES)
+def test_other_engines_on_two_ranks_follow_the_golden_curve(curves_of_engines, name):
+    check_golden(curves_of_engines[1][name])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ENGINES)
+def test_other_engines_export_what_they_have_saved(curves_of_engines, name):
+    run = curves_of_engines[0] / name
+    encoder, _ = load_encoder(run / "encoder")
+    reader = CheckpointReader(committed(str(run))[-1])
+    assert reader.facts["ranks"] == 2
+    for parameter, tensor in encoder.backbone.state_dict().items():
+        assert torch.equal(tensor.flatten(), reader.read("weights", f"student.encoder.backbone.{parameter}"))

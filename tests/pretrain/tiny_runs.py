@@ -6,19 +6,24 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from pretrain.augment import PLAIN
+import pytest
+
+from pretrain.augment import PLAIN, AugmentConfig
 from pretrain.checkpoint import committed
 from pretrain.config import ConfigError, from_dict, to_dict
+from pretrain.optim import OptimConfig
+from pretrain.recipe import PretrainConfig
 from pretrain.tracking import SpoolTracker
-from pretrain.train import PretrainConfig, train
+from pretrain.train import train
 from pretrain.world import join_group
 from shards.errors import ManifestMismatchError
 
 ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests/golden/clp_tiny.json"
 STEPS, BATCH, SAVE_EVERY = 60, 4, 5
 Curve = dict[int, dict[str, float]]
 
@@ -107,3 +112,22 @@ def kill_in_the_middle(config: PretrainConfig, folder: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
+
+
+def tiny_run(set_url: str, run_url: Path) -> PretrainConfig:
+    return replace(
+        config_of(set_url, str(run_url), steps=10, seed=7),
+        augment=AugmentConfig(),
+        optim=OptimConfig(learning_rate=1e-3),
+    )
+
+
+GOLDEN_METRICS = ("loss/total", "loss/temporal", "optim/gradient_norm", "clp/feature_std")
+
+
+def check_golden(found: Curve) -> None:
+    golden = json.loads(GOLDEN.read_text())
+    assert [str(step) for step in found] == list(golden)
+    for step, metrics in golden.items():
+        # CPUs and engines add in other orders; ten steps let that grow to about 1e-4.
+        assert {name: found[int(step)][name] for name in metrics} == pytest.approx(metrics, rel=1e-3), step

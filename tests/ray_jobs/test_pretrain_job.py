@@ -16,7 +16,7 @@ from infra.ray_head import RayHead
 from pretrain.checkpoint import committed
 from pretrain.config import Request, load
 from pretrain.meter import clip_fingerprint
-from pretrain.train import PretrainConfig
+from pretrain.recipe import PretrainConfig
 from shards import storage
 from shards.plan import Plan
 from shards.policies import DistinctIdentity

@@ -34,6 +34,14 @@ def test_names_are_relative_sorted_and_recursive(any_url: str) -> None:
     assert "a" not in storage.list_names(any_url)
 
 
+def test_copies_keep_their_names(any_url: str, tmp_path: Path) -> None:
+    for name in ("config.json", "parts/1"):
+        storage.write_bytes(storage.join(any_url, name), name.encode())
+    storage.download(any_url, storage.list_names(any_url), tmp_path / "copies")
+    for name in ("config.json", "parts/1"):
+        assert (tmp_path / "copies" / name).read_bytes() == name.encode()
+
+
 def test_a_name_is_no_prefix_of_another(any_url: str) -> None:
     storage.write_bytes(storage.join(any_url, "set-2", "x"), b"x")
     assert storage.list_names(storage.join(any_url, "set")) == []

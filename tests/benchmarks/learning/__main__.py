@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
 
 from finetune.sampled import SampledFrames, encode_with
 from finetune.untrained import Floats, PixelComponents, random_encoder
 from infra.stages import open_folder
 from pretrain.config import Request, load
 from pretrain.models.encoder import FrameEncoder
-from pretrain.train import PretrainConfig
+from pretrain.recipe import PretrainConfig
 from tests.benchmarks import record
 from tests.benchmarks.learning.features import exported, supervised_encoder
 from tests.benchmarks.learning.methods import CONFIG, Method, chosen
@@ -53,9 +52,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=Path("tests/benchmarks/results"), help="(%(default)s)")
     parser.add_argument("--one", help=argparse.SUPPRESS)  # a single encoder, in a process of its own
     given = parser.parse_args(arguments)
-    size = OmegaConf.to_object(
-        OmegaConf.merge(OmegaConf.structured(Size), OmegaConf.from_dotlist(given.size))
-    )
+    size = load(Size, Request((), tuple(given.size), print_only=False))
     folder: Path = given.run.absolute()
     if given.one:
         name, seed = given.one.rsplit("-", 1)

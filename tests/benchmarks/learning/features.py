@@ -14,7 +14,7 @@ from torch import nn
 from pretrain.augment import augment
 from pretrain.models.encoder import FrameEncoder, load_encoder
 from pretrain.optim import build_optimizer, learning_rate_at
-from pretrain.train import PretrainConfig
+from pretrain.recipe import PretrainConfig
 from tests.benchmarks.learning.methods import IMAGES
 from tests.benchmarks.learning.sets import LabelledFrames
 

@@ -12,9 +12,8 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from infra.stages import open_folder, say
+from pretrain.config import Request, load
 from shards.layouts.layout import is_video
 from tests.benchmarks import record
 from tests.benchmarks.packing.films import FRONTAL, KINDS, Film, Kind, make_film
@@ -66,9 +65,7 @@ def main(arguments: list[str]) -> None:
         raise ValueError(f"--rounds: found {given.rounds}, wanted at least 1")
     if given.clips is not None and not given.clips.is_dir():
         raise ValueError(f"--clips: {given.clips} is no folder; name one that holds videos")
-    size = OmegaConf.to_object(
-        OmegaConf.merge(OmegaConf.structured(Size), OmegaConf.from_dotlist(given.size))
-    )
+    size = load(Size, Request((), tuple(given.size), print_only=False))
     work: Path = given.work.absolute()
     open_folder(work, False, vars(size))
     report = Report(record.facts(_command(given)), size.detect_every)

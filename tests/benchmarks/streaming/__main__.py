@@ -7,10 +7,9 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from infra.services import ObjectStore
 from infra.stages import open_folder, say
+from pretrain.config import Request, load
 from tests.benchmarks import record
 from tests.benchmarks.streaming.contest import OURS, local_sides, ours, write_clips
 from tests.benchmarks.streaming.environment import PEERS
@@ -84,9 +83,7 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     if given.rounds < 1:
         raise ValueError(f"--rounds: found {given.rounds}, wanted at least 1")
-    size = OmegaConf.to_object(
-        OmegaConf.merge(OmegaConf.structured(Size), OmegaConf.from_dotlist(given.size))
-    )
+    size = load(Size, Request((), tuple(given.size), print_only=False))
     work: Path = given.work.absolute()
     made_of = {
         name: getattr(size, name) for name in ("samples", "frames", "pixels", "units", "people", "seed")

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from omegaconf import OmegaConf
 
 from infra.stages import open_folder, say
+from pretrain.config import Request, load
 from tests.benchmarks import record
 from tests.benchmarks.streaming.contest import Round, run
 from tests.benchmarks.streaming.sets import make_set
@@ -92,9 +92,7 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     if given.rounds < 1:
         raise ValueError(f"--rounds: found {given.rounds}, wanted at least 1")
-    size = OmegaConf.to_object(
-        OmegaConf.merge(OmegaConf.structured(Size), OmegaConf.from_dotlist(given.size))
-    )
+    size = load(Size, Request((), tuple(given.size), print_only=False))
     if not 0 < size.skip < size.steps or not 0 < size.gpu_skip < size.gpu_steps:
         raise ValueError(f"--size: found {size}, wanted 0 < skip < steps, and likewise of gpu_")
     if len(size.models) != len(size.gpu_batches):

@@ -27,8 +27,9 @@ from pretrain.engines.deepspeed import start_deepspeed
 from pretrain.objectives.objective import Losses
 from pretrain.objectives.registry import OBJECTIVES
 from pretrain.optim import build_optimizer, learning_rate_at
+from pretrain.recipe import PretrainConfig
 from pretrain.tracking import NoTracker
-from pretrain.train import PretrainConfig, train
+from pretrain.train import train
 from pretrain.world import World, join_group, local_device
 from shards.stream import stream_clips
 

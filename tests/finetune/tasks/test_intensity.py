@@ -24,8 +24,9 @@ from pretrain.config import ConfigError, from_dict
 from pretrain.models.encoder import FACTS_NAME, FrameEncoder
 from pretrain.models.temporal import FrameContext
 from pretrain.optim import OptimConfig
+from pretrain.recipe import PretrainConfig
 from pretrain.tracking import SpoolTracker
-from pretrain.train import PretrainConfig, train
+from pretrain.train import train
 from pretrain.world import join_group
 from shards.batch import ClipBatch
 from tests.ranks import run_ranks

@@ -6,18 +6,11 @@ import pytest
 import torch
 
 from pretrain.config import ConfigError
-from pretrain.models.activity_texts import SHIPPED, embed_texts, read_activities
+from pretrain.models.activity_texts import embed_texts, read_activities
 from pretrain.models.text import embed
-from shards.layouts import bp4d, bp4d_plus
 from shards.layouts.activity import Activity
 
 BP4D = read_activities("bp4d")
-
-
-def test_the_shipped_files_say_what_the_layouts_say() -> None:
-    assert BP4D == bp4d.ACTIVITIES
-    assert read_activities("bp4d_plus") == bp4d_plus.ACTIVITIES
-    assert {path.stem for path in SHIPPED.iterdir()} == {"bp4d", "bp4d_plus"}
 
 
 def test_both_sentences_are_read_or_one() -> None:

@@ -12,8 +12,9 @@ from pretrain.config import ConfigError
 from pretrain.data import AlsoConfig
 from pretrain.models.encoder import EncoderConfig, load_encoder
 from pretrain.objectives.clef import FIRST_SCALE, MOST_SCALE, Clef, ClefConfig
+from pretrain.recipe import PretrainConfig, check
 from pretrain.tracking import SpoolTracker
-from pretrain.train import PretrainConfig, check, train
+from pretrain.train import train
 from pretrain.world import Alone, join_group
 from shards.pack.pack import PackConfig, pack
 from shards.synthetic.generate import GenerateConfig, generate

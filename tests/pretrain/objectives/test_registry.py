@@ -13,7 +13,7 @@ from pretrain.objectives.cpc import CpcConfig
 from pretrain.objectives.moco import MocoConfig
 from pretrain.objectives.registry import OBJECTIVES
 from pretrain.objectives.simclr import SimclrConfig
-from pretrain.train import PretrainConfig
+from pretrain.recipe import PretrainConfig
 from pretrain.world import Alone, Group, World
 from tests.clip_batches import clip_batch
 from tests.ranks import run_ranks
