@@ -67,13 +67,14 @@ class _Normalise(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         # A fused pass over the frames; running values only say in which precision they are wanted.
         unused_C = torch.zeros_like(weight_C), torch.zeros_like(weight_C)
-        local_mean_C, local_var_C = torch.batch_norm_update_stats(x_NC, *unused_C, 1.0)
-        places = torch.full((1,), x_NC.numel() / x_NC.shape[1], device=x_NC.device)
-        moments = torch.cat([local_mean_C, local_var_C + local_mean_C.square(), torch.ones_like(places)])
-        total = ranks.sum(moments * places)
-        (sum_C, square_C), count = total[:-1].chunk(2), total[-1]
-        mean_C = sum_C / count
-        var_C = (square_C / count - mean_C.square()).clamp(min=0)
+        moments = torch.batch_norm_update_stats(x_NC, *unused_C, 1.0)
+        # In float64 the difference below is as exact as the ranks' own moments.
+        mean_C, var_C = (moment_C.double() for moment_C in moments)
+        places = torch.full((1,), x_NC.numel() / x_NC.shape[1], dtype=torch.float64, device=x_NC.device)
+        total = ranks.sum(torch.cat([mean_C, var_C + mean_C.square(), torch.ones_like(places)]) * places)
+        mean_C, square_C = (total[:-1] / total[-1]).chunk(2)
+        var_C = (square_C - mean_C.square()).clamp(min=0).to(weight_C)
+        mean_C, count = mean_C.to(weight_C), total[-1].to(weight_C)
         ctx.save_for_backward(x_NC, weight_C, mean_C, var_C, count)
         ctx.eps, ctx.ranks = eps, ranks
         ctx.mark_non_differentiable(mean_C, var_C, count)

@@ -25,13 +25,12 @@ from tests.benchmarks.training.side import (
 from tests.drawn_set import write_set
 
 FACTS = {"date": "2026-01-01", "command": "c", "commit": "abc", "host": "h"}
-MODEL = (
-    *("encoder.image_size=16", "encoder.settings={embedding_size: 8, hidden_sizes: [8], depths: [1]}"),
-    *("clp.gap_seconds=[0.08,0.12]", "clp.memory_slots=8", "run.steps=4", "run.global_batch=4"),
-)
+RESNET = ("encoder.image_size=16", "encoder.settings={embedding_size: 8, hidden_sizes: [8], depths: [1]}")
+CLP = ("clp.gap_seconds=[0.08,0.12]", "clp.memory_slots=8", "run.steps=4", "run.global_batch=4")
+MODEL = (*RESNET, *CLP)
 SIZE = (
     *("samples=12", "frames=40", "pixels=64", "units=2", "people=3", "batch=4", "steps=4", "skip=2"),
-    *("profiled=2", "product=64", "words=[" + ",".join(f"'{word}'" for word in MODEL) + "]"),
+    *("profiled=2", "product=64", f"resnet={list(RESNET)}", f"words={list(CLP)}"),
 )
 
 
@@ -126,9 +125,10 @@ def test_the_command_makes_a_dated_table(tmp_path):
     [result] = (tmp_path / "out").glob("training-*.json")
     content = json.loads(result.read_text())
     assert set(content["overhead"][0]) == set(SIDES)
-    assert set(content["ranks"][0]) == {ONE, TWO}
-    assert {one["clips"] for one in (*content["overhead"][0].values(), *content["ranks"][0].values())} == {8}
-    assert content["ratios"][f"rate: {TWO} / {ONE}, wall"] > 0
+    rounds = [*content["overhead"], *content["ranks"]["ResNet"], *content["ranks"]["ViT"]]
+    assert [set(one) for one in rounds[1:]] == [{ONE, TWO}] * 2
+    assert {result["clips"] for one in rounds for result in one.values()} == {8}
+    assert content["ratios"][f"rate, ViT: {TWO} / {ONE}, wall"] > 0
     assert content["versions"]["torch"] == torch.__version__
     [card] = content["card"].values()
     assert card["step_flops"] > 1e8

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+import yaml
 
 from infra.stages import open_folder, say
 from pretrain.config import Request, load
@@ -24,11 +25,13 @@ from tests.benchmarks.training.side import DEEPSPEED, OURS, SAME_LOADER, TORCH, 
 
 PARTS = ("overhead", "ranks", "gpu")
 SIDES = (OURS, SAME_LOADER, DEEPSPEED, TORCH)
+ROOT = Path(__file__).parents[3]
 HERE = "tests.benchmarks.training"
 SAME_LOSS = {"first_loss": 2e-3, "loss": 0.05}
 """How far the sides' losses may be apart, relative, over the steps before the clock and over the last ones.
 Other orders of additions grow with the steps."""
 TINY = ("encoder.name=vit-tiny", "encoder.settings.num_hidden_layers=2", "encoder.image_size=64")
+VIT = (*TINY, "encoder.model_type=vit", "encoder.pool=mean")
 NO_GPU = (
     "The last tables are of a tiny model on the CPU, in float32: this host has no GPU, and the bars for "
     "ViT-B/16 and ViT-L/16 are not yet measured."
@@ -58,6 +61,7 @@ class Size:
         product: size of the matrices that give the card's dense rate.
         seed: of the generated set.
         words: key=value for all sides of the first two parts.
+        resnet: for those of them that train the quickstart's ResNet.
     """
 
     samples: int = 256
@@ -78,6 +82,7 @@ class Size:
     product: int = 8192
     seed: int = 101
     words: list[str] = field(default_factory=list)
+    resnet: list[str] = field(default_factory=list)
 
 
 def main(arguments: list[str]) -> None:
@@ -103,9 +108,10 @@ def main(arguments: list[str]) -> None:
         made = _set(work / f"set-{size.pixels}", size, size.pixels)
         words = [f"data.url={made}", f"run.steps={size.steps}", f"run.global_batch={size.batch}", *size.words]
         if "overhead" in given.parts:
-            report.overhead = overhead(words, size.skip, given.rounds)
+            report.overhead = overhead([*words, *size.resnet], size.skip, given.rounds)
         if "ranks" in given.parts:
-            report.ranks = ranks(words, size.skip, given.rounds)
+            for name, model in {"ResNet": size.resnet, "ViT": VIT}.items():
+                report.ranks[name] = ranks([*words, *model], size.skip, given.rounds)
     if "gpu" in given.parts:
         add_card(report, work, size)
     report.write(given.out)
@@ -204,8 +210,14 @@ def _side(ask: Ask, processes: int = 1) -> dict[str, float]:
     if processes > 1:
         launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes))
     words = [sys.executable, *launcher, "-m", f"{HERE}.side", json.dumps(asdict(ask))]
-    result: dict[str, float] = run(words)
+    result: dict[str, float] = run(words, as_jobs_run())
     return result
+
+
+def as_jobs_run() -> dict[str, str]:
+    """Environment variables that jobs on a cluster are given."""
+    variables: dict[str, str] = yaml.safe_load((ROOT / "infra/runtime_env.yaml").read_text())["env_vars"]
+    return variables
 
 
 if __name__ == "__main__":
