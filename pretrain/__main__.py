@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from pretrain.config import ConfigError, dump, load, parse
-from pretrain.errors import TrainingError
+from pretrain.errors import StoppedError, TrainingError
 from pretrain.tracking import NoTracker, SpoolTracker, Tracker
 from shards.errors import ShardError
 
@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> None:
         return
     request = parse(arguments, USAGE)
     from pretrain.recipe import PretrainConfig, check, outlook
+    from pretrain.stop import asked_by_signal
     from pretrain.train import train
     from pretrain.world import join_group
 
@@ -46,8 +47,15 @@ def main(arguments: list[str]) -> None:
         spool = Path(mkdtemp(prefix="facscale-metrics-")) / "metrics.jsonl"
         sys.stderr.write(f"metrics: {spool}\n")
         tracker = SpoolTracker(spool)
-    url = train(config, world, tracker, {})
-    tracker.finish()
+    try:
+        with asked_by_signal() as asked:
+            url = train(config, world, tracker, {}, asked)
+    except StoppedError as stopped:
+        # Done as asked: a launcher that takes another exit for a failure would start the run anew.
+        sys.stderr.write(f"{stopped}\n" if world.rank == 0 else "")
+        return
+    finally:
+        tracker.finish()
     if world.rank == 0:
         sys.stderr.write(f"encoder: {url}\n")
 

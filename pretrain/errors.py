@@ -9,5 +9,9 @@ class CheckpointError(TrainingError):
     """A checkpoint that may not be written or cannot be trusted."""
 
 
+class StoppedError(TrainingError):
+    """The run was asked to end and has saved where it stands."""
+
+
 class NotFiniteError(TrainingError):
     """Training diverged."""

@@ -20,7 +20,7 @@ from pretrain.data import open_sets
 from pretrain.device import to_device
 from pretrain.engine import Engine, make_engine
 from pretrain.engines.micro import micro_batches
-from pretrain.errors import NotFiniteError
+from pretrain.errors import NotFiniteError, StoppedError
 from pretrain.meter import Meter, due
 from pretrain.models.encoder import save_encoder
 from pretrain.not_finite import FiniteWatch
@@ -29,6 +29,7 @@ from pretrain.objectives.registry import OBJECTIVES
 from pretrain.optim import learning_rate_at
 from pretrain.progress import ProgressLine
 from pretrain.recipe import PretrainConfig, clips_per_rank, plan_of, refuse_other_run
+from pretrain.stop import Asked, Stop, never
 from pretrain.tracking import Tracker
 from pretrain.world import Alone, World, local_device
 from shards import storage
@@ -39,7 +40,9 @@ from shards.tracks import TrackSet
 ENCODER_FOLDER = "encoder"
 
 
-def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping[str, Any]) -> str:
+def train(
+    config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping[str, Any], asked: Asked = never
+) -> str:
     """Pretrain for `config.run.steps` steps, from the newest committed checkpoint if there is one.
 
     Every rank runs this and reaches each collective in the same order: the engine, `meter.reduce`,
@@ -50,9 +53,14 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
         world: its ranks.
         tracker: takes metrics on rank 0.
         facts: kept with each checkpoint, e.g. the MLflow run.
+        asked: whether this process was asked to end. All ranks then save and stop.
 
     Returns:
         URL of the exported encoder.
+
+    Raises:
+        StoppedError: it was asked to end, and has saved.
+        NotFiniteError: training diverged.
     """
     run, device = config.run, local_device()
     torch.manual_seed(run.seed)
@@ -75,6 +83,7 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
     watch = FiniteWatch(world, run.on_not_finite)
     metrics = {} if restored is None else dict(restored["metrics"])
     progress = ProgressLine(run.steps, step, run.global_batch, enabled=world.rank == 0)
+    stop = Stop(world, asked)
 
     while step < run.steps:
         clips = to_device(next(batches)[1], device)
@@ -91,9 +100,13 @@ def train(config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping
             _stop_unless_finite(metrics, step)
             tracker.log(metrics, step)
             progress.show(step, metrics)
-        if due(step, run.save_every, run.steps):
+        stops = stop()
+        if stops or due(step, run.save_every, run.steps):
             with meter.paused():
                 checkpoints.save(step, {**facts, "unsent_metrics": tracker.unsent()}, metrics)
+        if stops and step < run.steps:
+            checkpoints.wait()
+            raise StoppedError(f"asked to end: saved after step {step} of {run.steps}; start again to go on")
     checkpoints.wait()
     trained = _whole_copy(engine, config, world)
     if trained is not None:

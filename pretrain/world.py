@@ -5,6 +5,8 @@ a collective: all ranks call it, in the same order. `gather_with_gradient` is on
 """
 
 import os
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -37,6 +39,9 @@ class World(Protocol):
     def barrier(self) -> None:
         """Wait for all ranks."""
 
+    def agree(self, said: bool) -> Callable[[], bool]:
+        """Start to ask whether any rank says so; what this returns waits for the answer, once."""
+
 
 class Alone:
     """One process."""
@@ -58,6 +63,9 @@ class Alone:
 
     def barrier(self) -> None:
         pass
+
+    def agree(self, said: bool) -> Callable[[], bool]:
+        return lambda: said
 
 
 class Group:
@@ -93,6 +101,21 @@ class Group:
 
     def barrier(self) -> None:
         dist.barrier()
+
+    def agree(self, said: bool) -> Callable[[], bool]:
+        flag = torch.tensor(int(said))
+        work = dist.all_reduce(flag, dist.ReduceOp.MAX, group=self._beside, async_op=True)
+
+        def answer() -> bool:
+            work.wait()
+            return bool(flag)
+
+        return answer
+
+    @cached_property
+    def _beside(self) -> Any:
+        """The same ranks over the network of their hosts, whatever their devices are busy with."""
+        return dist.new_group(backend="gloo")
 
 
 class _Gather(torch.autograd.Function):

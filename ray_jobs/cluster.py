@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.fs
 import ray
-from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train import FailureConfig, RunConfig, ScalingConfig, get_preemption_info
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from shards import storage
@@ -30,6 +30,20 @@ class ClusterConfig:
 
 
 Worker = Callable[[dict[str, Any]], None]
+
+
+class NodeDrains:
+    """Whether Ray takes away the node of a worker, as it says ahead of time for spot machines.
+
+    Ray waits for all workers when it is asked, so it is asked at every `every`th call only.
+    """
+
+    def __init__(self, every: int) -> None:
+        self._every, self._calls = every, 0
+
+    def __call__(self) -> bool:
+        self._calls += 1
+        return self._calls % self._every == 0 and get_preemption_info() is not None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pretrain.recipe import PretrainConfig
 from pretrain.tracking import MlflowTracker, NoTracker, Tracker
 from pretrain.train import train
 from pretrain.world import join_group
-from ray_jobs.cluster import ClusterConfig
+from ray_jobs.cluster import ClusterConfig, NodeDrains
 from ray_jobs.runs import TrackingConfig
 
 
@@ -34,6 +34,7 @@ def worker(content: dict[str, Any]) -> None:
         spool = Path(tempfile.mkdtemp(prefix="facscale-metrics-")) / "metrics.jsonl"
         tracker = MlflowTracker(spool, job.tracking.uri, content["mlflow_run_id"])
     try:
-        train(job, world, tracker, {"mlflow_run_id": content["mlflow_run_id"]})
+        asked = NodeDrains(job.run.log_every)
+        train(job, world, tracker, {"mlflow_run_id": content["mlflow_run_id"]}, asked)
     finally:
         tracker.finish()

@@ -28,6 +28,7 @@ PRETRAIN_LIBRARY = (
     "pretrain.retention",
     "pretrain.not_finite",
     "pretrain.run",
+    "pretrain.stop",
     "pretrain.tracking",
     "pretrain.progress",
     "pretrain.meter",

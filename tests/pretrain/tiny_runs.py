@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,15 @@ def refusal(config: PretrainConfig, spool: Path) -> tuple[str, str]:
     return "", "nothing was refused"
 
 
-def start(config: PretrainConfig, folder: Path) -> subprocess.Popen[str]:
-    """`python -m pretrain`, with its metrics below `folder`."""
+def start(
+    config: PretrainConfig, folder: Path, module: Sequence[str] = ("pretrain",)
+) -> subprocess.Popen[str]:
+    """`python -m pretrain`, by a launcher or by itself, with its metrics below `folder`."""
     folder.mkdir()
     path = folder / "run.yaml"
     path.write_text(json.dumps(to_dict(config)))
     return subprocess.Popen(
-        [sys.executable, "-m", "pretrain", str(path)],
+        [sys.executable, "-m", *module, str(path)],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)},
         stderr=subprocess.PIPE,

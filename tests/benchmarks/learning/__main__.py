@@ -35,7 +35,7 @@ from tests.benchmarks.learning.sets import (
     make_sets,
     people_frames,
     run,
-    unlabelled_url,
+    set_url,
 )
 
 
@@ -59,8 +59,8 @@ def main(arguments: list[str]) -> None:
         make_features(folder, size, chosen([name])[0], int(seed), given.steps, given.words)
         return
     open_folder(folder, False, {**vars(size), "steps": given.steps, "words": given.words})
-    make_sets(folder, size)
     methods = chosen(given.methods)
+    make_sets(folder, size, {method.trained_on for method in methods})
     units = [f"{method.name}-{seed}" for seed in range(given.seeds) for method in methods]
     waiting = [unit for unit in units if not features_file(folder, unit).exists()]
     # A thread per core: two encoders at a time are faster than one on two threads.
@@ -120,7 +120,7 @@ def _encoder(
 ) -> FrameEncoder:
     target = folder / "encoders" / f"{method.name}-{seed}"
     common = (
-        *(f"data.url={unlabelled_url(folder)}", f"run.url={target}"),
+        *(f"data.url={set_url(folder, method.trained_on)}", f"run.url={target}"),
         *(f"run.seed={seed}", f"run.steps={steps}", *words),
     )
     if method.is_pretrained:

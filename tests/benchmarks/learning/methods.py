@@ -7,6 +7,8 @@ for the memory; SimCLR passes both views through the trained encoder, MoCo one t
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tests.benchmarks.learning.sets import TASKS, UNLABELLED
+
 CLIPS = 26
 IMAGES = CLIPS * 7
 """Images per step that carry a gradient, for every method."""
@@ -26,6 +28,7 @@ class Method:
     name: str
     title: str
     words: tuple[str, ...] = field(default=())
+    trained_on: str = UNLABELLED
 
     @property
     def is_pretrained(self) -> bool:
@@ -38,6 +41,11 @@ def _clp(*words: str) -> tuple[str, ...]:
 
 CPC = ("objective=cpc", f"run.global_batch={IMAGES // 14}", "cpc.num_frames=14", "cpc.hidden=64")
 """14 frames of .16 s take 2.1 of a sample's 2.6 seconds."""
+
+CLEF = (
+    *("objective=clef", "clef.texts=bp4d_plus", "clef.num_activities=9", "clef.num_people=5"),
+    *("clef.num_clips=2", f"run.global_batch={IMAGES // 2 // 10 * 10}"),
+)
 
 METHODS = (
     Method("random", "random weights, calibrated normalisation"),
@@ -66,6 +74,9 @@ METHODS = (
     Method("cpc", "CPC", CPC),
     Method("cpc-temporal", "CPC against frames of the clip alone", (*CPC, "cpc.negatives=temporal")),
     Method("cpc-clips", "CPC against other clips alone", (*CPC, "cpc.negatives=clips")),
+    Method("clef", "CLEF, stage 1, on people who do tasks", CLEF, TASKS),
+    Method("clef-text", "CLEF with the texts of other tasks", (*CLEF, "clef.text=shuffled"), TASKS),
+    Method("clef-drawn", "CLEF with tasks drawn at random", (*CLEF, "clef.labels=shuffled"), TASKS),
     Method("supervised", "supervised on the probe's labels (upper row)"),
 )
 

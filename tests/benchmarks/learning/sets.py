@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from shards.synthetic.generate import GenerateConfig, plan_videos, scene_of
 from shards.tracks import load_tracks
 
 GROUPS = ("train", "validation", "test")
+UNLABELLED, TASKS = "unlabelled", "tasks"
+"""The sets to pretrain on."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Size:
     Attributes:
         people: in the unlabelled set.
         seconds: of each unlabelled video; every person has two.
+        task_people: of a second such set, for methods that read what people were asked to do.
+        task_seconds: of each of its videos; every person does ten tasks.
         labelled_seconds: of each labelled video; every person has one.
         labelled: sets of up to 27 people in each labelled group.
         labelled_people: in each of these sets.
@@ -34,6 +39,8 @@ class Size:
 
     people: int = 150
     seconds: float = 6.0
+    task_people: int = 60
+    task_seconds: float = 3.0
     labelled_seconds: float = 8.0
     labelled: tuple[int, int, int] = (3, 1, 2)
     labelled_people: int = len(SUBJECTS)
@@ -53,9 +60,12 @@ class LabelledFrames:
     """Pitch, yaw and roll of the head in radians, as generated."""
 
 
-def make_sets(folder: Path, size: Size) -> None:
-    """Generate and pack what is not there yet."""
-    _make(folder, "unlabelled", "voxceleb", size.people, size.seconds, size.seed, size.crop_pixels)
+def make_sets(folder: Path, size: Size, trained_on: Collection[str]) -> None:
+    """Generate and pack what is not there yet; `trained_on` names the sets to pretrain on."""
+    _make(folder, UNLABELLED, "voxceleb", size.people, size.seconds, size.seed, size.crop_pixels)
+    if TASKS in trained_on:
+        tasks = size.task_people, size.task_seconds, _seed(size, f"{TASKS}-0")
+        _make(folder, TASKS, "bp4d_plus", *tasks, size.crop_pixels)
     for group, number in _labelled(size):
         name = f"{group}-{number}"
         amount = size.labelled_people, size.labelled_seconds, _seed(size, name)
@@ -64,7 +74,7 @@ def make_sets(folder: Path, size: Size) -> None:
 
 def _seed(size: Size, name: str) -> int:
     group, number = name.rsplit("-", 1)
-    return size.seed + 1 + 10 * GROUPS.index(group) + int(number)
+    return size.seed + 1 + 10 * (*GROUPS, TASKS).index(group) + int(number)
 
 
 def _labelled(size: Size) -> list[tuple[str, int]]:
@@ -96,16 +106,16 @@ def run(*words: str, module: str) -> None:
         raise RuntimeError(f"{module} {' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}")
 
 
-def unlabelled_url(folder: Path) -> str:
-    """Where the set to pretrain on lies."""
-    return str(folder / "sets" / "unlabelled")
+def set_url(folder: Path, name: str) -> str:
+    """Where a set lies."""
+    return str(folder / "sets" / name)
 
 
 def labelled_frames(folder: Path, size: Size, group: str) -> LabelledFrames:
     """All frames of a group."""
     frames, people, labels, rotations = [], [], [], []
     for name in (f"{g}-{n}" for g, n in _labelled(size) if g == group):
-        tracks = load_tracks(str(folder / "sets" / name))
+        tracks = load_tracks(set_url(folder, name))
         numbers = open_set(tracks.url)[1]["frame_number"].to_pylist()
         rows = list(range(len(tracks)))
         of_row = read_labels(tracks, rows, make_target("intensity", PROTOCOLS["disfa"], tracks.manifest))
@@ -129,5 +139,5 @@ def _rotations(videos: Path, seed: int, size: Size) -> dict[str, NDArray[np.floa
 
 def people_frames(folder: Path, per_video: int = 20) -> SampledFrames:
     """Frames of the unlabelled people, for telling them apart across their videos."""
-    tracks = load_tracks(unlabelled_url(folder))
+    tracks = load_tracks(set_url(folder, UNLABELLED))
     return read_sampled(tracks, spread_frames(tracks, list(range(len(tracks))), per_video))
