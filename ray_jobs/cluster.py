@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.fs
 import ray
+from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, get_preemption_info
 from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -30,6 +31,15 @@ class ClusterConfig:
 
 
 Worker = Callable[[dict[str, Any]], None]
+
+
+def node_taken(message: str) -> Exception:
+    """What a worker ends with that saved because a node goes.
+
+    For it Ray starts the group anew at once, and does not count a failure of the job's own.
+    """
+    error: Exception = RayActorError(error_msg=message, preempted=True)
+    return error
 
 
 class NodeDrains:

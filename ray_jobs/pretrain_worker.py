@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pretrain.config import from_dict
+from pretrain.errors import StoppedError
 from pretrain.recipe import PretrainConfig
 from pretrain.tracking import MlflowTracker, NoTracker, Tracker
 from pretrain.train import train
 from pretrain.world import join_group
-from ray_jobs.cluster import ClusterConfig, NodeDrains
+from ray_jobs.cluster import ClusterConfig, NodeDrains, node_taken
 from ray_jobs.runs import TrackingConfig
 
 
@@ -36,5 +37,7 @@ def worker(content: dict[str, Any]) -> None:
     try:
         asked = NodeDrains(job.run.log_every)
         train(job, world, tracker, {"mlflow_run_id": content["mlflow_run_id"]}, asked)
+    except StoppedError as stopped:
+        raise node_taken(str(stopped)) from stopped
     finally:
         tracker.finish()
