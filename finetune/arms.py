@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.results import DETECTION_SCORES, INTENSITY_SCORES, load_sums
-from finetune.scored import DRAWS, Score, Scored, score_jobs
+from finetune.scored import Score, Scored, score_jobs
 from pretrain.config import ConfigError
-from pretrain.metrics.people import mean_over_aus
+from pretrain.metrics.people import DRAWS, mean_over_aus
 
 ARM_ORDER = ("pretrained", "random")
 HEADLINES = {"aunce": ("f1", "auc"), "intensity": ("icc", "mae")}

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from finetune.sampled import Apply
 from pretrain.checkpoint import CheckpointReader
 from pretrain.models.encoder import EncoderConfig
 from pretrain.models.projected import ProjectedEncoder
+from pretrain.sampled import Apply
 
 MOMENTUM = "momentum"
 """Kind of the momentum encoder's tensors in a checkpoint."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from finetune.arms import LOWER_IS_BETTER
-from finetune.identity import IdentityScore
-from finetune.neighbours import gain, interval_over_people
+from finetune.neighbours import gain
 from finetune.readout import score_readouts
 from finetune.readout_study import ReadoutStudy
 from finetune.scored import Scored, difference
 from finetune.studies import NeighbourStudy
-from pretrain.metrics.people import Interval, percentile_interval
+from pretrain.metrics.identity import IdentityScore
+from pretrain.metrics.people import Interval, interval_over_people, percentile_interval
 
 LEAST_PEOPLE = 5
 """Who must show an AU: resampled from fewer people, an interval is narrower than what it stands for."""

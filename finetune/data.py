@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from finetune.protocols import PROTOCOLS, Fold, ProtocolConfig, make_fold
-from finetune.targets import Kind, Labels, Target, make_target, read_labels
+from finetune.targets import Kind, Target, make_target, read_labels
 from pretrain.config import MISSING, ConfigError
+from pretrain.labels import Labels
 from shards.stream_config import StreamConfig
 from shards.tracks import TrackSet, load_tracks
 

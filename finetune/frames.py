@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from finetune.targets import Labels, Target
+from finetune.targets import Target
 from pretrain.augment import PLAIN, augment
+from pretrain.labels import Labels
 from shards.batch import ClipBatch, ClipSpec
 from shards.errors import ShardError
 from shards.evaluation import EvaluationPlan

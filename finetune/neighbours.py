@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pretrain.metrics.people import Interval, percentile_interval, person_weights
+from pretrain.metrics.people import Interval, interval_over_people
 
 PRESENT_FROM = 2
 """Intensity from which an AU counts as shown, as in DISFA's protocol."""
-DRAWS = 2000
 Floats = NDArray[np.float64]
 
 
@@ -89,12 +88,6 @@ def gain(first: Agreement, second: Agreement) -> tuple[float, Interval]:
     """First minus second, paired by person."""
     difference_P = first.mean_P - second.mean_P
     return float(difference_P.mean()), interval_over_people(difference_P)
-
-
-def interval_over_people(value_P: Floats, seed: int = 0) -> Interval:
-    """95 % bootstrap interval of the mean over people."""
-    weight_RP = person_weights(len(value_P), DRAWS, seed)
-    return percentile_interval(weight_RP @ value_P / len(value_P))
 
 
 def queries(label_FA: NDArray[np.int8], person_F: Sequence[str], count: int) -> list[int]:

@@ -12,13 +12,15 @@ import numpy as np
 
 from finetune.data import draw_seed
 from finetune.initial import initial_encoder
+from finetune.labelled import read_labelled
 from finetune.readout import LabelledFeatures, Readout, read_out
 from finetune.run_facts import ENCODER_FOLDER, PretrainRun, export_facts
-from finetune.sampled import LabelledFrames, SampledFrames, encode_with, read_labelled
 from finetune.train import WEIGHTS
 from finetune.untrained import Floats, PixelComponents, random_encoder
 from pretrain.augment import AugmentConfig
+from pretrain.labels import LabelledFrames
 from pretrain.models.encoder import EncoderConfig
+from pretrain.sampled import SampledFrames, encode_with
 from shards import storage
 from shards.tracks import TrackSet
 

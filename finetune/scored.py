@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from pretrain.metrics.detection import DetectionSums
 from pretrain.metrics.intensity import IntensitySums
-from pretrain.metrics.people import Interval, mean_over_aus, percentile_interval, person_weights
+from pretrain.metrics.people import DRAWS, Interval, mean_over_aus, percentile_interval, person_weights
 
-DRAWS = 2000
 Floats = NDArray[np.float64]
 Sums = DetectionSums | IntensitySums
 Score = Callable[..., Floats]

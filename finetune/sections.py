@@ -8,7 +8,6 @@ from typing import Any
 
 from finetune.claims import Claim, au_claims, measured_claims, readout_claims, score_claims
 from finetune.clip import ClipResult, read_clip
-from finetune.identity import IdentityScore
 from finetune.look_alikes import LookAlikes, look_alikes
 from finetune.pages.claims import claims_section
 from finetune.pages.clip import clip_section
@@ -30,7 +29,6 @@ from finetune.run_facts import (
     registered,
     set_facts,
 )
-from finetune.sampled import encode_with, read_sampled
 from finetune.studies import (
     NeighbourStudy,
     frozen_encoders,
@@ -41,6 +39,8 @@ from finetune.studies import (
 )
 from finetune.timelines import examples
 from finetune.views import first_clip
+from pretrain.metrics.identity import IdentityScore
+from pretrain.sampled import encode_with, read_sampled
 from shards.tracks import TrackSet, load_tracks
 
 MEMORY = ("memory", "identity_K")

@@ -12,20 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from finetune.attention import Picked, attend, momentum_projection
-from finetune.identity import IdentityScore, tell_people
 from finetune.initial import RANDOM, initial_encoder
+from finetune.labelled import read_labelled
 from finetune.neighbours import Agreement, agreement, chance, nearest_of_others, queries
 from finetune.readout_study import Rows, weights_seed
 from finetune.run_facts import PretrainRun
-from finetune.sampled import (
-    SampledFrames,
-    encode_frames,
-    encode_with,
-    read_labelled,
-    read_sampled,
-    spread_frames,
-)
+from pretrain.metrics.identity import IdentityScore, tell_people
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.sampled import SampledFrames, encode_frames, encode_with, read_sampled, spread_frames
 from shards.tracks import TrackSet
 
 LABELLED_FRAMES, UNLABELLED_FRAMES = 360, 1200

@@ -4,7 +4,6 @@ Axes: B clips, T frames, A AUs of the task, M AUs of the label member.
 """
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,15 +12,13 @@ from numpy.typing import NDArray
 
 from finetune.protocols import Protocol
 from pretrain.config import ConfigError
+from pretrain.labels import Labels, read_member
 from shards.batch import ClipBatch
 from shards.errors import ShardError
-from shards.reader import ClipReader
 from shards.schema import INTENSITY_MEMBER, MISSING, OCCURRENCE_MEMBER, Manifest
-from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet
 
 Kind = Literal["detection", "intensity"]
-Labels = NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -80,16 +77,8 @@ def read_labels(tracks: TrackSet, rows: Iterable[int], target: Target, threads: 
     Raises:
         ShardError: a label member cannot be read or does not match its CRC.
     """
-    reader = ClipReader(tracks, StreamConfig(), StreamCounters())
-
-    def labels_of(row: int) -> Labels | None:
-        raw_TM = reader.label(row, target.member)
-        return None if raw_TM is None else target.convert(raw_TM)
-
-    chosen = [int(row) for row in rows]
-    with ThreadPoolExecutor(threads) as pool:
-        found = zip(chosen, pool.map(labels_of, chosen), strict=True)
-        return {row: labels_TA for row, labels_TA in found if labels_TA is not None}
+    stored = read_member(tracks, rows, target.member, threads)
+    return {row: target.convert(raw_TM) for row, raw_TM in stored.items()}
 
 
 def positive_rates(labels: dict[int, Labels], target: Target) -> NDArray[np.float64]:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import nn
 
-from finetune.sampled import SampledFrames, encode_frames
 from pretrain.augment import AugmentConfig, augment
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.sampled import SampledFrames, encode_frames
 
 BATCHES, IMAGES = 20, 182
 """Of the random encoder's calibration."""

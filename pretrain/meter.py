@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from pretrain.flops import FlopCount
 from pretrain.world import World
 from shards.batch import ClipBatch
 from shards.stream_config import StreamConfig, StreamCounters
@@ -45,10 +46,11 @@ class Meter:
         counters: StreamCounters,
         clips_per_step: int,
         stream: StreamConfig,
+        flops: FlopCount,
     ) -> None:
         """`stream` says how many threads each of its stages has."""
         self._world, self._device, self._counters = world, device, counters
-        self._clips_per_step, self._stream = clips_per_step, stream
+        self._clips_per_step, self._stream, self._flops = clips_per_step, stream, flops
         self._seen = StreamCounters()
         self._clear()
 
@@ -92,7 +94,7 @@ class Meter:
         self._paused_seconds += time.monotonic() - start
 
     def reduce(self, gradient_norm: float, learning_rate: float) -> dict[str, float]:
-        """Metrics since the last call, `speed/*` and `memory/*` this rank's own; waits for the device.
+        """Metrics since the last call; FLOPs and memory are this rank's own. Waits for the device.
 
         What no step with an update has is absent.
         """
@@ -124,6 +126,7 @@ class Meter:
             "optim/gradient_norm": gradient_norm,
             "optim/learning_rate": learning_rate,
             "speed/clips_per_s": self._steps * self._clips_per_step / elapsed,
+            **self._flops.rates(elapsed),
             "memory/peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
         if not self._last_applied:

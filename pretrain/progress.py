@@ -1,4 +1,4 @@
-"""One line per log interval: where a run stands, how fast it is and when it will end."""
+"""One line per log interval: where a run stands, how fast it is and when it will end; one per probe."""
 
 import sys
 import time
@@ -32,4 +32,12 @@ class ProgressLine:
             f"step {step}/{self.steps}  {values}  {self.clips_per_step / seconds:.0f} clips/s  "
             f"{int(left // 60)}:{int(left % 60):02d} left  {verdict(metrics)}\n"
         )
+        sys.stderr.flush()
+
+    def show_probe(self, step: int, values: Mapping[str, float]) -> None:
+        """New values of the probe, measured after `step` steps."""
+        if not self.enabled:
+            return
+        told = "  ".join(f"{name.rpartition('/')[2]} {value:.3f}" for name, value in values.items())
+        sys.stderr.write(f"step {step}/{self.steps}  probe: {told}\n")
         sys.stderr.flush()

@@ -21,6 +21,7 @@ from pretrain.objectives.moco import MocoConfig
 from pretrain.objectives.registry import OBJECTIVES
 from pretrain.objectives.simclr import SimclrConfig
 from pretrain.optim import OptimConfig
+from pretrain.probe import PROBED, ProbeConfig, open_held_out
 from pretrain.run import RunConfig
 from shards.mix import MixedPlan
 from shards.plan import Plan, refuse_other_order
@@ -46,6 +47,8 @@ class PretrainConfig:
     engine: EngineConfig = field(default_factory=EngineConfig)
     expected: Expected | None = None
     """For `--print` alone."""
+    probe: ProbeConfig | None = None
+    """Watches the encoder; None: nothing does."""
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -61,6 +64,8 @@ class PretrainConfig:
                 "fewer activities than clef.num_activities; use engine.accumulate=1 and more ranks, or lower "
                 "clef.num_people"
             )
+        if self.run.keep_best in PROBED:
+            _refuse_stale(self.run, self.probe)
 
     @property
     def settings(self) -> ClpConfig | SimclrConfig | MocoConfig | CpcConfig | ClefConfig:
@@ -69,11 +74,26 @@ class PretrainConfig:
         return chosen
 
 
+def _refuse_stale(run: RunConfig, probe: ProbeConfig | None) -> None:
+    """A checkpoint is the best by what its own weights give."""
+    if probe is None:
+        raise ValueError(
+            f"run.keep_best={run.keep_best} without a probe; set probe.url to a labelled set, or keep the "
+            "best by another metric"
+        )
+    if run.save_every % probe.every:
+        raise ValueError(
+            f"run.keep_best={run.keep_best} with run.save_every={run.save_every} and probe.every="
+            f"{probe.every}: checkpoints would be judged by older weights; make run.save_every a multiple"
+        )
+
+
 def check(config: PretrainConfig, processes: int) -> None:
     """Find a user's mistakes before any process is started.
 
     Raises:
-        ConfigError: the batch does not divide, or the set cannot give the objective's batches.
+        ConfigError: the batch does not divide, or the set cannot give the objective's batches, or the probe's
+            set cannot be probed.
         ShardError: the set cannot be read, or no sample can hold a clip.
     """
     clips_per_rank(config, processes)
@@ -83,6 +103,8 @@ def check(config: PretrainConfig, processes: int) -> None:
             checkpoint_activations(FrameEncoder(replace(config.encoder, weights=None)))
     sets = open_sets(config.data)
     config.settings.check(sets, config.run.global_batch)
+    if config.probe is not None:
+        open_held_out(config.probe, sets)
     plan_of(config, sets)
 
 

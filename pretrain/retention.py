@@ -27,7 +27,8 @@ class Retention:
     every: int | None = None
     """All at multiples of so many steps."""
     best: str | None = None
-    """The one with the best value of this metric, the newest of equals."""
+    """The one with the best value of this metric. The oldest of equals: of a metric that is measured more
+    seldom than checkpoints are saved, later ones repeat the value."""
     best_is: Literal["lowest", "highest"] = "lowest"
 
     def __post_init__(self) -> None:
@@ -42,7 +43,7 @@ class Retention:
         if self.best is not None:
             sign = 1.0 if self.best_is == "lowest" else -1.0
             scored = [
-                (sign * saved.metrics[self.best], -number, saved.url)
+                (sign * saved.metrics[self.best], number, saved.url)
                 for number, saved in enumerate(oldest_first)
                 if math.isfinite(saved.metrics.get(self.best, math.nan))
             ]

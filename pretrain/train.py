@@ -21,12 +21,14 @@ from pretrain.device import to_device
 from pretrain.engine import Engine, make_engine
 from pretrain.engines.micro import micro_batches
 from pretrain.errors import NotFiniteError, StoppedError
+from pretrain.flops import FlopCount
 from pretrain.meter import Meter, due
 from pretrain.models.encoder import save_encoder
 from pretrain.not_finite import FiniteWatch
 from pretrain.objectives.objective import Objective
 from pretrain.objectives.registry import OBJECTIVES
 from pretrain.optim import learning_rate_at
+from pretrain.probe import Probe, probe_values
 from pretrain.progress import ProgressLine
 from pretrain.recipe import PretrainConfig, clips_per_rank, plan_of, refuse_other_run
 from pretrain.stop import Asked, Stop, never
@@ -46,7 +48,7 @@ def train(
     """Pretrain for `config.run.steps` steps, from the newest committed checkpoint if there is one.
 
     Every rank runs this and reaches each collective in the same order: the engine, `meter.reduce`,
-    `checkpoints.save`.
+    `checkpoints.save`, the probe.
 
     Args:
         config: the run.
@@ -79,11 +81,17 @@ def train(
     counters = StreamCounters()
     batches = stream_clips(sets, plan, config.data.stream, counters, step, world.rank, world.size)
     stream = config.data.stream.for_sets(tracks.url for tracks in sets)
-    meter = Meter(world, device, counters, run.global_batch, stream)
+    flops = FlopCount([objective, *objective.companions().values()], device, config.encoder.precision)
+    meter = Meter(world, device, counters, run.global_batch, stream, flops)
     watch = FiniteWatch(world, run.on_not_finite)
     metrics = {} if restored is None else dict(restored["metrics"])
     progress = ProgressLine(run.steps, step, run.global_batch, enabled=world.rank == 0)
     stop = Stop(world, asked)
+    probe = None if config.probe is None else Probe(config.probe, sets, world, device)
+    probed = {} if probe is None else probe_values(metrics)
+    if probe is not None and not probed:  # where its curve begins, and something to keep the best by
+        with meter.paused():
+            probed = _watch(probe, _whole_copy(engine, config, world), step, tracker, progress)
 
     while step < run.steps:
         clips = to_device(next(batches)[1], device)
@@ -101,9 +109,13 @@ def train(
             tracker.log(metrics, step)
             progress.show(step, metrics)
         stops = stop()
+        if probe is not None and not stops and due(step, probe.config.every, run.steps):
+            with meter.paused():
+                probed = _watch(probe, _whole_copy(engine, config, world), step, tracker, progress)
         if stops or due(step, run.save_every, run.steps):
             with meter.paused():
-                checkpoints.save(step, {**facts, "unsent_metrics": tracker.unsent()}, metrics)
+                known = {**metrics, **probed} if metrics else {}  # all of them, or none yet
+                checkpoints.save(step, {**facts, "unsent_metrics": tracker.unsent()}, known)
         if stops and step < run.steps:
             checkpoints.wait()
             raise StoppedError(f"asked to end: saved after step {step} of {run.steps}; start again to go on")
@@ -131,13 +143,25 @@ def _engine(objective: Any, config: PretrainConfig, world: World) -> Engine:
 def _whole_copy(engine: Engine, config: PretrainConfig, world: World) -> Any:
     """The trained objective on rank 0's host, a tensor at a time, whatever the ranks hold; None elsewhere."""
     # In a world of its own: making an objective may be a collective.
-    copy = _objective(config, Alone()) if world.rank == 0 else None
+    with torch.random.fork_rng(devices=[]):  # nor may its random weights move training's own draws
+        copy = _objective(config, Alone()) if world.rank == 0 else None
     own = {} if copy is None else {**dict(copy.named_parameters()), **dict(copy.named_buffers())}
     with torch.no_grad():
         for name, weight in chain(engine.buffers().items(), engine.master_weights()):
             if own:
                 own[name].copy_(weight)
     return copy
+
+
+def _watch(
+    probe: Probe, trained: Any, step: int, tracker: Tracker, progress: ProgressLine
+) -> dict[str, float]:
+    """What the probe says of a whole copy, on every rank, and logged."""
+    probed = probe(None if trained is None else trained.encoder)
+    _stop_unless_finite(probed, step)
+    tracker.log(probed, step)
+    progress.show_probe(step, probed)
+    return probed
 
 
 def _stop_unless_finite(metrics: Mapping[str, float], step: int) -> None:

@@ -1,6 +1,7 @@
 """The house: who may import whom, where each third-party package lives, and what stands where."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,16 @@ PRETRAIN_LIBRARY = (
     "pretrain.engine",
     "pretrain.engines",
     "pretrain.checkpoint",
+    "pretrain.checkpoint_files",
     "pretrain.retention",
     "pretrain.not_finite",
+    "pretrain.sampled",
+    "pretrain.labels",
     "pretrain.run",
     "pretrain.stop",
     "pretrain.tracking",
     "pretrain.progress",
+    "pretrain.flops",
     "pretrain.meter",
     "pretrain.memory",
     "pretrain.momentum",
@@ -78,6 +83,7 @@ LIVES_IN = {
 MAX_LINES = 300
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Dotted names of the project's modules."""
     found = {}

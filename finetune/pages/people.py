@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from finetune.claims import ROW_NAMES
-from finetune.identity import IdentityScore
 from finetune.pages.markup import Section, paragraph, table
+from pretrain.metrics.identity import IdentityScore
 
 
 def people_section(scores: Mapping[str, IdentityScore], frames: int) -> Section:

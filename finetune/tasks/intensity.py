@@ -24,10 +24,10 @@ from finetune.data import FoldData, Log, draw_seed
 from finetune.fit import FitConfig, TwoRates
 from finetune.frames import FrameTable, run_frames
 from finetune.models import IntensityRegressor
-from finetune.targets import Labels
 from finetune.tasks.outcome import Outcome, Stages
 from pretrain.augment import AugmentConfig, augment
 from pretrain.config import ConfigError
+from pretrain.labels import Labels
 from pretrain.metrics.intensity import icc, intensity_sums
 from pretrain.metrics.people import mean_over_aus
 from pretrain.models.encoder import FrameEncoder

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+DRAWS = 2000
 Floats = NDArray[np.float64]
 
 
@@ -37,6 +38,12 @@ def percentile_interval(values_R: Floats, level: float = 0.95) -> Interval:
     tail = 50.0 * (1.0 - level)
     low, high = np.percentile(defined, [tail, 100.0 - tail])
     return Interval(float(low), float(high))
+
+
+def interval_over_people(value_P: Floats, seed: int = 0) -> Interval:
+    """95 % bootstrap interval of the mean over people."""
+    weight_RP = person_weights(len(value_P), DRAWS, seed)
+    return percentile_interval(weight_RP @ value_P / len(value_P))
 
 
 def mean_over_aus(values_RA: Floats) -> Floats:

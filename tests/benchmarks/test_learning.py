@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from finetune.readout import Ridge
 from pretrain.metrics.people import Interval
+from pretrain.metrics.ridge import Ridge
 from tests.benchmarks.learning.methods import METHODS, chosen
 from tests.benchmarks.learning.pose import pose_r
 from tests.benchmarks.learning.table import cell

@@ -9,7 +9,7 @@ import torch
 
 from pretrain.world import join_group
 from tests.benchmarks.training.__main__ import SIDES, TINY, _refuse_other_work, main
-from tests.benchmarks.training.card import CardAsk, dense_rate, measure
+from tests.benchmarks.training.card import CardAsk, measure
 from tests.benchmarks.training.report import ONE, TWO, Report
 from tests.benchmarks.training.side import (
     DEEPSPEED,
@@ -73,10 +73,6 @@ def test_another_loss_is_other_work(kind, other):
     _refuse_other_work({OURS: ours, TORCH: {"first_loss": 1.001, "loss": 1.01}})
     with pytest.raises(RuntimeError, match=rf"the sides' losses differ.*: {kind} .*'torch': {other}"):
         _refuse_other_work({OURS: ours, TORCH: {**ours, kind: other}})
-
-
-def test_a_product_has_a_rate():
-    assert 1e7 < dense_rate(64, torch.float32) < 1e15
 
 
 def test_all_loops_do_the_same_work(words):

@@ -1,13 +1,13 @@
-import hashlib
 import json
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save
 
 from finetune.attention import attend, momentum_projection
-from pretrain.checkpoint import MARKER, CheckpointReader
+from pretrain.checkpoint import CheckpointReader
+from pretrain.checkpoint_files import FORMAT, MARKER, HostPart
+from pretrain.engines.fragment import Fragment
 from pretrain.losses.cross_identity import rebuild
 from pretrain.models.projected import ProjectedEncoder
 
@@ -31,15 +31,10 @@ def test_attention_is_that_of_the_loss():
 
 
 def checkpoint(folder, state):
-    tensors = {f"momentum/{name}": tensor for name, tensor in state.items()}
-    data = save(tensors)
-    (folder / "part").write_bytes(data)
-    slices = [
-        {"kind": "momentum", "name": name, "shape": list(tensor.shape), "start": 0, "numel": tensor.numel()}
-        for name, tensor in state.items()
-    ]
-    part = {"file": "part", "sha256": hashlib.sha256(data).hexdigest(), "slices": slices}
-    (folder / MARKER).write_text(json.dumps({"facts": {}, "parts": [part]}))
+    held = HostPart()
+    held.take(Fragment("momentum", name, tuple(tensor.shape), 0, tensor) for name, tensor in state.items())
+    part = held.write(str(folder), "part").to_json()
+    (folder / MARKER).write_text(json.dumps({"format": FORMAT, "facts": {}, "parts": [part]}))
     return CheckpointReader(str(folder))
 
 

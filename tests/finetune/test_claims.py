@@ -3,8 +3,8 @@ import pytest
 
 from finetune.arms import make_arms
 from finetune.claims import Claim, au_claims, measured_claims, score_claims
-from finetune.identity import IdentityScore
 from finetune.report import task_table
+from pretrain.metrics.identity import IdentityScore
 from pretrain.metrics.people import Interval
 
 

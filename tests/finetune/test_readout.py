@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from finetune.readout import STRENGTHS, LabelledFeatures, Ridge, read_out, score_readouts, some_labels
+from finetune.readout import LabelledFeatures, read_out, score_readouts, some_labels
 from finetune.scored import Scored, difference
 
 SCORES = ("auc", "r", "icc", "f1", "mae")
@@ -16,17 +16,6 @@ def frames(people: range, noise: float, seed: int, labels: int = 60) -> Labelled
     mixing_AD = np.random.default_rng(0).normal(size=(2, 8))
     feature_FD = label_FA @ mixing_AD + noise * rng.normal(size=(len(label_FA), 8))
     return LabelledFeatures(feature_FD, label_FA, [f"p{p}" for p in people for _ in range(labels)])
-
-
-@pytest.mark.parametrize("frames", [50, 8], ids=["more frames than features", "fewer"])
-def test_ridge_solves_its_equation(frames):
-    rng = np.random.default_rng(1)
-    x_FD, y_FK = rng.normal(size=(frames, 12)) * 3 + 1, rng.normal(size=(frames, 3))
-    x_FD = (x_FD - x_FD.mean(axis=0)) / x_FD.std(axis=0)
-    y_FK -= y_FK.mean(axis=0)
-    for strength, weight_DK in zip(STRENGTHS, Ridge(x_FD).weights(y_FK), strict=True):
-        wanted = np.linalg.solve(x_FD.T @ x_FD + strength * frames * np.eye(12), x_FD.T @ y_FK)
-        np.testing.assert_allclose(weight_DK, wanted, rtol=1e-5, atol=1e-8)
 
 
 def test_a_linear_feature_is_read_out_and_a_noisier_one_worse():

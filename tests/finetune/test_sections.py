@@ -1,6 +1,5 @@
 """The whole page from a small run: two shard sets, an exported encoder, a checkpoint, two jobs."""
 
-import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save
 
 from finetune.report import main
 from finetune.results import PREDICTIONS_NAME
@@ -16,8 +14,9 @@ from finetune.run_facts import constant_feature_losses, open_pretrain_run, read_
 from finetune.train import FinetuneConfig
 from finetune.views import first_clip
 from pretrain.augment import AugmentConfig, augment
-from pretrain.checkpoint import MARKER
+from pretrain.checkpoint_files import FORMAT, MARKER, HostPart
 from pretrain.config import ConfigError, to_dict
+from pretrain.engines.fragment import Fragment
 from pretrain.models.encoder import FACTS_NAME, FrameEncoder, save_encoder
 from pretrain.models.projected import ProjectedEncoder
 from shards.batch import ClipSpec
@@ -65,19 +64,14 @@ def run(tmp_path_factory, unlabelled, tiny_encoder):
     spec = ClipSpec(5, (0.04, 0.11), 1)
     state = {f"momentum/{name}": tensor for name, tensor in module.state_dict().items()}
     state["memory/identity_K"] = torch.zeros(10, dtype=torch.int64)
-    slices = [
-        dict(zip(("kind", "name"), name.split("/"), strict=True))
-        | {"shape": list(tensor.shape), "start": 0, "numel": tensor.numel()}
-        for name, tensor in state.items()
-    ]
+    held = HostPart()
+    held.take(Fragment(*name.split("/"), tuple(tensor.shape), 0, tensor) for name, tensor in state.items())
     place = folder / "checkpoints" / "0001-00000007"
     place.mkdir(parents=True)
-    data = save(state)
-    (place / "part").write_bytes(data)
     order = Plan(tracks, spec, 4, 3, DistinctIdentity()).describe()
     facts = {"config": config, "order": json.loads(json.dumps(order)), "ranks": 2, "step": 7}
-    part = {"file": "part", "sha256": hashlib.sha256(data).hexdigest(), "slices": slices}
-    (place / MARKER).write_text(json.dumps({"facts": facts, "parts": [part]}))
+    part = held.write(str(place), "part").to_json()
+    (place / MARKER).write_text(json.dumps({"format": FORMAT, "facts": facts, "parts": [part]}))
     return folder
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from finetune.sampled import encode_with, read_sampled, spread_frames
 from finetune.untrained import PixelComponents, random_encoder
 from pretrain.augment import AugmentConfig
 from pretrain.models.encoder import EncoderConfig
+from pretrain.sampled import encode_with, read_sampled, spread_frames
 from shards.tracks import load_tracks
 
 

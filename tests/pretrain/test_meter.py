@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from pretrain import meter as meter_module
+from pretrain.flops import FlopCount
 from pretrain.meter import Meter, clip_fingerprint, due
 from pretrain.world import Alone, Group, World
 from shards.batch import ClipBatch
@@ -36,10 +37,15 @@ def clip_batch(step: int, clips: slice = slice(None)) -> ClipBatch:
     )
 
 
+def meter_of(world: World, counters: StreamCounters) -> Meter:
+    cpu = torch.device("cpu")
+    return Meter(world, cpu, counters, CLIPS, STREAM, FlopCount([], cpu, "float32"))
+
+
 def metered(world: World, clips: slice) -> list[dict[str, float]]:
     """Two intervals of steps; rank r's parts are r + step, and the second part is there in the last only."""
     counters = StreamCounters()
-    meter = Meter(world, torch.device("cpu"), counters, CLIPS, STREAM)
+    meter = meter_of(world, counters)
     found = []
     for interval in range(2):
         counters.add(bytes_fetched=5e6, wait_seconds=1e-4)
@@ -102,7 +108,7 @@ def test_two_ranks_give_sums_over_ranks_and_the_same_fingerprint():
 
 
 def test_a_step_without_an_update_is_left_out_of_the_averages():
-    meter = Meter(Alone(), torch.device("cpu"), StreamCounters(), CLIPS, STREAM)
+    meter = meter_of(Alone(), StreamCounters())
     for loss in (1.0, torch.nan, 3.0):
         parts = {"loss/total": torch.tensor(loss)}
         meter.add(parts, clip_batch(0), 0, torch.tensor(loss == loss))
@@ -118,7 +124,7 @@ def test_where_the_time_and_the_bytes_go(monkeypatch):
     now = [50.0]
     monkeypatch.setattr(meter_module.time, "monotonic", lambda: now[0])
     counters = StreamCounters()
-    meter = Meter(Alone(), torch.device("cpu"), counters, CLIPS, STREAM)
+    meter = meter_of(Alone(), counters)
     for _ in range(2):  # an interval like the one before
         now[0] += 10.0
         counters.add(wait_seconds=4, plan_seconds=1, fetch_seconds=10, decode_seconds=18)
@@ -139,7 +145,7 @@ def test_where_the_time_and_the_bytes_go(monkeypatch):
 
 def test_a_fingerprint_beyond_float32_is_exact():
     counters, world = StreamCounters(), Alone()
-    meter = Meter(world, torch.device("cpu"), counters, CLIPS, STREAM)
+    meter = meter_of(world, counters)
     steps = range(500)
     for step in steps:
         meter.add({"loss/total": torch.tensor(0.0)}, clip_batch(step), 0, APPLIED)
@@ -166,7 +172,7 @@ def test_paused_time_is_left_out_of_speed_and_waiting(monkeypatch):
     now = [50.0]
     monkeypatch.setattr(meter_module.time, "monotonic", lambda: now[0])
     counters = StreamCounters()
-    meter = Meter(Alone(), torch.device("cpu"), counters, CLIPS, STREAM)
+    meter = meter_of(Alone(), counters)
     for pause in (100.0, 0.0):
         now[0] += 2.0
         counters.add(wait_seconds=0.5, bytes_fetched=6e6)

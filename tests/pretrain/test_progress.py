@@ -34,6 +34,13 @@ def test_a_resumed_run_counts_its_own_steps_only(clock, capsys):
     assert re.search(r"step 350/400 .* 10 clips/s  0:50 left", capsys.readouterr().err)
 
 
+def test_a_probe_has_a_line_of_its_own(clock, capsys):
+    ProgressLine(400, 0, 32, enabled=True).show_probe(100, {"probe/au_r": 0.4125, "probe/identity": 0.03})
+    assert capsys.readouterr().err == "step 100/400  probe: au_r 0.412  identity 0.030\n"
+
+
 def test_other_ranks_are_silent(clock, capsys):
-    ProgressLine(4, 0, 1, enabled=False).show(1, {"loss/total": 1.0})
+    line = ProgressLine(4, 0, 1, enabled=False)
+    line.show(1, {"loss/total": 1.0})
+    line.show_probe(1, {"probe/au_r": 0.5})
     assert capsys.readouterr() == ("", "")

@@ -19,8 +19,8 @@ SAVED = [
         (Retention(9), {10, 20, 30, 40, 50}),
         (Retention(1, every=20), {20, 40, 50}),
         (Retention(1, best="f1"), {40, 50}),
-        (Retention(1, best="f1", best_is="highest"), {30, 50}),
-        (Retention(2, every=50, best="f1", best_is="highest"), {30, 40, 50}),
+        (Retention(1, best="f1", best_is="highest"), {20, 50}),
+        (Retention(2, every=50, best="f1", best_is="highest"), {20, 40, 50}),
     ],
 )
 def test_a_checkpoint_stays_for_any_reason(retention, wanted):

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from finetune.sampled import SampledFrames, encode_with
 from finetune.untrained import Floats, PixelComponents, random_encoder
 from infra.stages import open_folder
 from pretrain.config import Request, load
 from pretrain.models.encoder import FrameEncoder
 from pretrain.recipe import PretrainConfig
+from pretrain.sampled import SampledFrames, encode_with
 from tests.benchmarks import record
 from tests.benchmarks.learning.features import exported, supervised_encoder
 from tests.benchmarks.learning.methods import CONFIG, Method, chosen

@@ -6,7 +6,7 @@ Axes: F frames, D features.
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.readout import Ridge
+from pretrain.metrics.ridge import Ridge
 
 Floats = NDArray[np.float64]
 Posed = tuple[Floats, Floats]

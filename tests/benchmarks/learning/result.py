@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from finetune.identity import tell_people
-from finetune.readout import LabelledFeatures, Readout, Ridge, read_out, score_readouts, some_labels
-from finetune.sampled import SampledFrames
+from finetune.readout import LabelledFeatures, Readout, read_out, score_readouts, some_labels
 from finetune.scored import Scored, difference
 from pretrain.metrics.detection import everything_present, f1
+from pretrain.metrics.identity import tell_people
 from pretrain.metrics.people import mean_over_aus
+from pretrain.metrics.ridge import Ridge
+from pretrain.sampled import SampledFrames
 from tests.benchmarks import record
 from tests.benchmarks.learning.methods import Method
 from tests.benchmarks.learning.pose import pose_r

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.protocols import PROTOCOLS
-from finetune.sampled import SampledFrames, read_sampled, spread_frames
 from finetune.targets import make_target, read_labels
+from pretrain.sampled import SampledFrames, read_sampled, spread_frames
 from shards.index import open_set
 from shards.layouts.disfa import FIRST_FRAME, SUBJECTS
 from shards.synthetic.generate import GenerateConfig, plan_videos, scene_of

@@ -6,9 +6,7 @@ python -m tests.benchmarks.training.card '{"words": [...], "skip": 20, ...}'
 import json
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import torch
@@ -16,11 +14,11 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from pretrain.flops import dense_rate
 from pretrain.train import train
 from pretrain.world import World, join_group, local_device
 from tests.benchmarks.training.side import OURS, Ask, Clock, batches_of, objective_of, run_ours
 
-SLICES = 20
 TABLE_ROWS = 15
 
 
@@ -41,21 +39,6 @@ class CardAsk:
     profiled: int
     product: int
     product_dtype: str
-
-
-def dense_rate(size: int, dtype: torch.dtype) -> float:
-    """FLOP/s of a product of two square matrices: median of slices, after as many to warm up."""
-    device = local_device()
-    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    rates = []
-    for _ in range(2 * SLICES):
-        _wait()
-        start = time.perf_counter()
-        for _ in range(4):
-            a @ b
-        _wait()
-        rates.append(4 * 2 * size**3 / (time.perf_counter() - start))
-    return median(rates[SLICES:])
 
 
 def step_flops(ask: Ask, world: World) -> tuple[int, float]:
@@ -111,7 +94,7 @@ def measure(ask: CardAsk) -> dict[str, Any]:
     """Everything about one model."""
     world = join_group()
     side = Ask(OURS, ask.words, ask.skip, file=False)
-    rate = dense_rate(ask.product, getattr(torch, ask.product_dtype))
+    rate = dense_rate(local_device(), getattr(torch, ask.product_dtype), ask.product)
     flops, parameters = step_flops(side, world)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

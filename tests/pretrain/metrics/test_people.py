@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pretrain.metrics.people import mean_over_aus, percentile_interval, person_weights
+from pretrain.metrics.people import interval_over_people, mean_over_aus, percentile_interval, person_weights
 
 
 def test_every_draw_has_as_many_people():
@@ -17,6 +17,13 @@ def test_interval_of_a_mean_has_the_width_of_theory():
     draws_R = person_weights(200, 4000, seed=1) @ values_P / 200
     low, high = percentile_interval(draws_R)
     assert high - low == pytest.approx(2 * 1.96 * values_P.std() / np.sqrt(200), rel=0.05)
+
+
+def test_interval_over_people_is_that_of_their_mean():
+    values_P = np.random.default_rng(4).normal(size=40)
+    wanted = percentile_interval(person_weights(40, 2000, 5) @ values_P / 40)
+    assert interval_over_people(values_P, seed=5) == wanted
+    assert wanted.low < values_P.mean() < wanted.high
 
 
 def test_undefined_values_are_left_out():

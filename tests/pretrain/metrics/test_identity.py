@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from finetune.identity import tell_people
+from pretrain.metrics.identity import tell_people
 
 
 def frames(people=4, videos=2, each=20, dims=6):

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from finetune.sampled import encode_frames, read_labelled, read_sampled, spread_frames
+from pretrain.sampled import encode_frames, read_sampled, spread_frames
 from shards.errors import ShardError
 from shards.tracks import load_tracks
+from tests.toy_set import write_set
+
+
+@pytest.fixture(scope="module")
+def toy_set(tmp_path_factory) -> str:
+    return write_set(tmp_path_factory.mktemp("toy") / "set")
 
 
 def test_frames_are_spread_over_all_pieces_of_a_video(toy_set):
@@ -37,19 +43,3 @@ def test_a_set_that_cannot_be_read_says_so(toy_set, tmp_path):
         shard.write_bytes(b"")
     with pytest.raises(ShardError, match="none of the 1 frames asked for could be read"):
         read_sampled(load_tracks(str(tmp_path / "set")), [(0, 0)])
-
-
-def test_labels_stay_with_their_frames(toy_set):
-    tracks = load_tracks(toy_set)
-    labelled = read_labelled(tracks, ("SN001", "SN006"), "disfa", 12)
-    assert set(labelled.frames.person_F) == {"SN001", "SN006"}
-    some = labelled.only(np.array([5, 1]))
-    assert [some.frames.person_F[0], some.frames.jpeg_F[1]] == [
-        labelled.frames.person_F[5],
-        labelled.frames.jpeg_F[1],
-    ]
-    np.testing.assert_array_equal(some.label_FA, labelled.label_FA[[5, 1]])
-    # In the toy set an AU brightens its square.
-    frames = labelled.frames.pixels_FHWC.astype(int)
-    brighter_F = frames[:, 6, 3].mean(axis=1) - frames[:, 0, 0].mean(axis=1)
-    assert np.corrcoef(brighter_F, labelled.label_FA[:, 0])[0, 1] > 0.9

@@ -1,10 +1,10 @@
 """Some frames of a shard set with where they come from, and what an encoder makes of them.
 
-Axes: F frames, H W C stored pixels, D features, A AUs.
+Axes: F frames, H W C stored pixels, D features.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from finetune.protocols import PROTOCOLS
-from finetune.targets import make_target, read_labels
 from pretrain.augment import PLAIN, augment
 from pretrain.models.encoder import FrameEncoder
 from shards.errors import ShardError
@@ -23,6 +21,7 @@ from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet
 
 BATCH = 64
+CPU = torch.device("cpu")
 Apply = Callable[[Tensor], Tensor]
 """`(frames_NCHW in 0..1) -> vectors_ND`."""
 
@@ -94,40 +93,24 @@ def read_sampled(tracks: TrackSet, places: Sequence[tuple[int, int]]) -> Sampled
     )
 
 
-def encode_frames(apply: Apply, frames: SampledFrames, image_size: int) -> NDArray[np.float64]:
-    """Vectors `(F, D)` of frames as evaluation sees them: resized, not augmented, without gradients."""
+def encode_frames(
+    apply: Apply, frames: SampledFrames, image_size: int, device: torch.device = CPU
+) -> NDArray[np.float64]:
+    """Vectors `(F, D)` of frames as evaluation sees them: resized, not augmented, without gradients.
+
+    `device` is where `apply` computes.
+    """
     vectors = []
     with torch.no_grad():
         for start in range(0, len(frames), BATCH):
-            pixels_N1HWC = torch.from_numpy(frames.pixels_FHWC[start : start + BATCH, None])
+            pixels_N1HWC = torch.from_numpy(frames.pixels_FHWC[start : start + BATCH, None]).to(device)
             seed_N = np.zeros(len(pixels_N1HWC), np.int64)
-            vectors.append(apply(augment(pixels_N1HWC, seed_N, 0, image_size, PLAIN)[:, 0]).numpy())
+            vectors.append(apply(augment(pixels_N1HWC, seed_N, 0, image_size, PLAIN)[:, 0]).cpu().numpy())
     return np.concatenate(vectors).astype(np.float64)
 
 
 def encode_with(encoder: FrameEncoder, frames: SampledFrames) -> NDArray[np.float64]:
-    """The encoder's feature of each frame."""
-    return encode_frames(lambda x: encoder(x).pooled_ND, frames, encoder.config.image_size)
-
-
-@dataclass(frozen=True)
-class LabelledFrames:
-    """Sampled frames with intensities, -1 where nobody coded."""
-
-    frames: SampledFrames
-    aus: tuple[int, ...]
-    label_FA: NDArray[np.int8]
-
-    def only(self, places: NDArray[np.int64]) -> "LabelledFrames":
-        """Some of them."""
-        return LabelledFrames(self.frames.only(places), self.aus, self.label_FA[places])
-
-
-def read_labelled(tracks: TrackSet, people: Iterable[str], protocol: str, count: int) -> LabelledFrames:
-    """About `count` frames of people, evenly spread over their videos; at least two of each video."""
-    target = make_target("intensity", PROTOCOLS[protocol], tracks.manifest)
-    labels = read_labels(tracks, [int(row) for row in tracks.rows_of(set(people))], target)
-    per_video = max(2, count // max(1, len({tracks.videos[row] for row in labels})))
-    frames = read_sampled(tracks, spread_frames(tracks, list(labels), per_video))
-    label_FA = np.stack([labels[row][place] for row, place in zip(frames.row_F, frames.place_F, strict=True)])
-    return LabelledFrames(frames, target.aus, label_FA)
+    """The encoder's feature of each frame, computed where the encoder is."""
+    return encode_frames(
+        lambda x: encoder(x).pooled_ND, frames, encoder.config.image_size, encoder.pixel_mean.device
+    )

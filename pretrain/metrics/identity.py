@@ -10,15 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.linear_model import RidgeClassifier
 
-from finetune.neighbours import interval_over_people
-from pretrain.metrics.people import Interval
+from pretrain.metrics.people import Floats, Interval, interval_over_people
 
 STRENGTH = 1.0
 """Of the ridge, per standardised feature: neighbouring frames of one video say little new."""
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,9 @@ class IdentityScore:
 
 def tell_people(vectors_FD: Floats, person_F: Sequence[str], video_F: Sequence[str]) -> IdentityScore | None:
     """Fit on first videos, score on the others; None where fewer than two people have two videos."""
+    # Two seconds that only this function needs.
+    from sklearn.linear_model import RidgeClassifier
+
     people, videos = np.asarray(person_F), np.asarray(video_F)
     first = {p: sorted(set(videos[people == p]))[0] for p in sorted(set(person_F))}
     known = [p for p in first if len(set(videos[people == p])) > 1]
