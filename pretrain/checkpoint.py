@@ -2,50 +2,51 @@
 
     <run>/attempts/0002.json                               taken by conditional put when a worker group starts
     <run>/checkpoints/0002-00000100/rank-00000.safetensors slices of weights, moments, companions
-    <run>/checkpoints/0002-00000100/rank-00000.json        what is in it, and its digest
+    <run>/checkpoints/0002-00000100/rank-00000.json        what is in it, and its digests
     <run>/checkpoints/0002-00000100/COMMITTED.json         written last; without it there is no checkpoint
 
 A checkpoint is named by attempt and step. The newest committed one is found by listing storage; an attempt
-that is no longer the newest may not commit. Restoring reads slices by parameter name and flat index, so any
-number of ranks can restore what any other number wrote. Nothing is unpickled.
+that is no longer the newest may not commit. Restoring reads ranges by parameter name and flat index, so any
+number of ranks can restore what any other number wrote, and each reads what it keeps. Nothing is unpickled.
 """
 
 import hashlib
 import json
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from pretrain.checkpoint_files import (
+    DTYPES,
+    FORMAT,
+    GO_BACK,
+    MARKER,
+    Copy,
+    HostPart,
+    Part,
+    Read,
+    Slice,
+    read_marker,
+    reads_of,
+)
 from pretrain.engine import Engine
 from pretrain.engines.fragment import Fragment
 from pretrain.errors import CheckpointError
 from pretrain.retention import Pruner, Retention
 from pretrain.world import World
 from shards import storage
+from shards.ahead import Bound, ahead
 
-MARKER = "COMMITTED.json"
 COMMIT_TIMEOUT_SECONDS = 600.0
 BUFFERS = "buffers"
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Where one tensor's flat values `start`..`start + numel` are stored."""
-
-    kind: str
-    name: str
-    shape: list[int]
-    start: int
-    numel: int
+READS_IN_FLIGHT = 4
 
 
 def claim_attempt(run_url: str) -> int:
@@ -76,75 +77,112 @@ def newest_facts(run_url: str) -> dict[str, Any] | None:
 
 
 def _facts(url: str) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(storage.read_bytes(storage.join(url, MARKER)))["facts"]
+    facts: dict[str, Any] = read_marker(url)["facts"]
     return facts
 
 
 class CheckpointReader:
-    """A committed checkpoint, opened and checked; gives whole tensors one at a time."""
+    """A committed checkpoint; gives any part of any tensor, and checks what it reads."""
 
     def __init__(self, url: str) -> None:
-        """Fetch and verify all files of `url`.
+        """See what is there; no values are read yet.
 
         Raises:
-            CheckpointError: a file is missing, altered or does not cover its tensors.
+            CheckpointError: a file is missing or cut short, or another version wrote it.
         """
-        self.url = url
-        marker = json.loads(storage.read_bytes(storage.join(url, MARKER)))
+        self.url, self.bytes_read = url, 0
+        marker = read_marker(url)
         self.facts: dict[str, Any] = marker["facts"]
-        self._folder = tempfile.TemporaryDirectory(prefix="facscale-checkpoint-")
-        self._places: dict[tuple[str, str], list[tuple[Slice, Any]]] = {}
-        for part in marker["parts"]:
-            data = storage.read_bytes(storage.join(url, part["file"]))
-            if hashlib.sha256(data).hexdigest() != part["sha256"]:
+        self._parts = [Part.from_json(entry) for entry in marker["parts"]]
+        stored = storage.list_sizes(url)
+        for part in self._parts:
+            if stored.get(part.file) != part.bytes:
+                found = f"has {stored[part.file]} bytes" if part.file in stored else "is missing"
                 raise CheckpointError(
-                    f"{url}/{part['file']} is not what was committed (sha256 differs); "
-                    f"delete {url} to go back to the checkpoint before it"
+                    f"{url}/{part.file} {found}, and {part.bytes} bytes were committed; "
+                    f"{GO_BACK.format(url=url)}"
                 )
-            path = Path(self._folder.name, part["file"])
-            path.write_bytes(data)
-            opened = safe_open(path, framework="pt")
-            for entry in part["slices"]:
-                place = Slice(**entry)
-                self._places.setdefault((place.kind, place.name), []).append((place, opened))
+        self._places: dict[tuple[str, str], list[tuple[Slice, int]]] = {}
+        for number, part in enumerate(self._parts):
+            for place in part.slices:
+                self._places.setdefault((place.kind, place.name), []).append((place, number))
 
     def names(self) -> list[tuple[str, str]]:
         """(kind, name) of every tensor."""
         return sorted(self._places)
 
+    @torch.no_grad()
+    def fill(self, fragments: Iterable[Fragment]) -> None:
+        """Set the values of `fragments` in place; of the files, only the blocks with these are read.
+
+        Nothing is changed before it is known that the checkpoint has all of them.
+
+        Raises:
+            CheckpointError: it has no such tensor, or one of another shape, or not all of it, or what is
+                read was altered.
+        """
+        copies: dict[int, list[Copy]] = {}
+        for fragment in fragments:
+            for number, copy in self._copies(fragment):
+                copies.setdefault(number, []).append(copy)
+        reads = [read for number in sorted(copies) for read in reads_of(self._parts[number], copies[number])]
+        with ThreadPoolExecutor(READS_IN_FLIGHT, thread_name_prefix="restore") as pool:
+
+            def begin(read: Read) -> list[Future[bytearray]]:
+                return [pool.submit(read.fetch, self.url)]
+
+            for read, [fetched] in ahead(reads, begin, Bound(READS_IN_FLIGHT)):
+                read.copy_from(fetched.result())
+                self.bytes_read += read.length
+
+    def _copies(self, fragment: Fragment) -> Iterator[tuple[int, Copy]]:
+        """Part and place of each stored slice that has values of `fragment`."""
+        pieces = self._pieces(fragment.kind, fragment.name)
+        shape = tuple(pieces[0][0].shape)
+        if shape != fragment.shape:
+            raise CheckpointError(
+                f"{self.url}: {fragment.kind} {fragment.name!r} has shape {shape}, and this model wants "
+                f"{fragment.shape}; it belongs to another model"
+            )
+        values = fragment.values.view(-1)
+        for place, number in pieces:
+            first = max(place.start, fragment.start)
+            count = min(place.start + place.numel, fragment.start + values.numel()) - first
+            if count > 0:
+                offset = place.offset + (first - place.start) * DTYPES[place.dtype].itemsize
+                yield number, Copy(offset, values.narrow(0, first - fragment.start, count), place.dtype)
+
+    def _pieces(self, kind: str, name: str) -> list[tuple[Slice, int]]:
+        """All slices of a tensor in order, each with its part's number."""
+        pieces = sorted(self._places.get((kind, name), []), key=lambda piece: piece[0].start)
+        if not pieces:
+            raise CheckpointError(f"{self.url} has no {kind} of {name!r}; it belongs to another model")
+        numel, reached = prod(pieces[0][0].shape), 0
+        for place, _ in pieces:
+            reached = reached + place.numel if place.start == reached else -1
+        if reached != numel:
+            raise CheckpointError(
+                f"{self.url}: the slices of {kind} {name!r} do not make up its {numel} values"
+            )
+        return pieces
+
     def read(self, kind: str, name: str) -> Tensor:
         """The whole tensor, flat.
 
         Raises:
-            CheckpointError: the checkpoint has no such tensor or not all of it.
+            CheckpointError: as `fill`.
         """
-        places = self._places.get((kind, name))
-        if not places:
-            raise CheckpointError(f"{self.url} has no {kind} of {name!r}; it belongs to another model")
-        numel = int(torch.tensor(places[0][0].shape).prod()) if places[0][0].shape else 1
-        pieces = sorted(places, key=lambda item: item[0].start)
-        if [place.start for place, _ in pieces] != _starts(
-            [place.numel for place, _ in pieces]
-        ) or numel != sum(place.numel for place, _ in pieces):
-            raise CheckpointError(
-                f"{self.url}: the slices of {kind} {name!r} do not make up its {numel} values"
-            )
-        return torch.cat([opened.get_tensor(f"{kind}/{name}").flatten() for _, opened in pieces])
+        place, _ = self._pieces(kind, name)[0]
+        values = torch.empty(prod(place.shape), dtype=DTYPES[place.dtype])
+        self.fill([Fragment(kind, name, tuple(place.shape), 0, values)])
+        return values
 
     def digests(self) -> dict[str, str]:
         """sha256 of every whole tensor, for comparing checkpoints of different numbers of ranks."""
         return {
-            f"{kind}/{name}": hashlib.sha256(self.read(kind, name).numpy().tobytes()).hexdigest()
+            f"{kind}/{name}": hashlib.sha256(self.read(kind, name).view(torch.uint8).numpy().data).hexdigest()
             for kind, name in self.names()
         }
-
-
-def _starts(sizes: list[int]) -> list[int]:
-    total, starts = 0, []
-    for size in sizes:
-        starts.append(total)
-        total += size
-    return starts
 
 
 class Checkpoints:
@@ -161,6 +199,7 @@ class Checkpoints:
     ) -> None:
         self.run_url, self.attempt, self.retention = run_url, attempt, retention
         self._engine, self._companions, self._world = engine, companions, world
+        self._part = HostPart()
         self._upload: threading.Thread | None = None
         self._failure: Exception | None = None
         self._pruner = Pruner(retention, lambda url: _facts(url)["metrics"])
@@ -175,9 +214,8 @@ class Checkpoints:
             return None
         reader = CheckpointReader(newest)
         check(reader.facts)
-        self._engine.restore(reader.read, int(reader.facts["updates"]))
-        for kind, name, tensor in self._replicated():
-            tensor.copy_(reader.read(kind, name).view_as(tensor))
+        replicated = self._replicated()
+        self._engine.restore(lambda own: reader.fill([*own, *replicated]), int(reader.facts["updates"]))
         return {**reader.facts, "url": newest}
 
     def save(self, step: int, facts: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
@@ -193,16 +231,15 @@ class Checkpoints:
         """
         self.wait()
         self.retention.refuse_unknown(metrics)
-        tensors, slices = self._snapshot()
+        # Each rank writes its share of what all have, each tensor whole.
+        share = self._replicated()[self._world.rank :: self._world.size]
+        self._part.take([*self._engine.fragments(), *share])
         url = storage.join(self.run_url, "checkpoints", f"{self.attempt:04d}-{step:08d}")
         content = {**facts, "step": step, "updates": self._engine.updates, "metrics": dict(metrics)}
         content |= {"attempt": self.attempt, "ranks": self._world.size}
         rank, size = self._world.rank, self._world.size
         self._upload = threading.Thread(
-            target=self._write,
-            args=(url, tensors, slices, content, rank, size),
-            name="checkpoint",
-            daemon=True,
+            target=self._write, args=(url, content, rank, size), name="checkpoint", daemon=True
         )
         self._upload.start()
 
@@ -219,52 +256,21 @@ class Checkpoints:
             failure, self._failure = self._failure, None
             raise CheckpointError(f"a checkpoint of {self.run_url} was not written: {failure}") from failure
 
-    def _snapshot(self) -> tuple[dict[str, Tensor], list[Slice]]:
-        tensors, slices = {}, []
-        for fragment in [*self._engine.fragments(), *self._replicated_fragments()]:
-            tensors[f"{fragment.kind}/{fragment.name}"] = fragment.values.detach().flatten().cpu().clone()
-            slices.append(
-                Slice(
-                    fragment.kind,
-                    fragment.name,
-                    list(fragment.shape),
-                    fragment.start,
-                    fragment.values.numel(),
-                )
-            )
-        return tensors, slices
-
-    def _replicated(self) -> list[tuple[str, str, Tensor]]:
-        """Kind, name and tensor of all that is equal on every rank: buffers and companions."""
+    def _replicated(self) -> list[Fragment]:
+        """All that is equal on every rank: buffers and companions, whole."""
         named = {BUFFERS: self._engine.buffers()}
         named |= {kind: module.state_dict() for kind, module in self._companions.items()}
-        return [(kind, name, tensor) for kind, state in named.items() for name, tensor in state.items()]
+        return [
+            Fragment(kind, name, tuple(tensor.shape), 0, tensor)
+            for kind, state in named.items()
+            for name, tensor in state.items()
+        ]
 
-    def _replicated_fragments(self) -> Iterator[Fragment]:
-        """Each rank writes its share of the tensors whole."""
-        for kind, name, tensor in self._replicated()[self._world.rank :: self._world.size]:
-            yield Fragment(kind, name, tuple(tensor.shape), 0, tensor)
-
-    def _write(
-        self,
-        url: str,
-        tensors: dict[str, Tensor],
-        slices: list[Slice],
-        facts: dict[str, Any],
-        rank: int,
-        size: int,
-    ) -> None:
+    def _write(self, url: str, facts: dict[str, Any], rank: int, size: int) -> None:
         """Runs in the background; a failure is raised by the next `save` or `wait`."""
         try:
-            data = to_safetensors(tensors)
-            file = f"rank-{rank:05d}.safetensors"
-            storage.write_bytes(storage.join(url, file), data)
-            part = {
-                "file": file,
-                "sha256": hashlib.sha256(data).hexdigest(),
-                "slices": [asdict(entry) for entry in slices],
-            }
-            storage.write_bytes(storage.join(url, f"rank-{rank:05d}.json"), json.dumps(part).encode())
+            part = self._part.write(url, f"rank-{rank:05d}.safetensors")
+            storage.write_bytes(storage.join(url, f"rank-{rank:05d}.json"), _compact(part.to_json()))
             if rank == 0:
                 self._commit(url, facts, size)
         except Exception as error:  # noqa: BLE001 - crosses a thread; wait() raises it again
@@ -285,6 +291,10 @@ class Checkpoints:
                 f"attempt {self.attempt} was replaced by a newer one; this process must stop"
             )
         parts = [json.loads(storage.read_bytes(storage.join(url, name))) for name in wanted]
-        marker = {"facts": facts, "parts": parts}
-        storage.write_bytes(storage.join(url, MARKER), json.dumps(marker).encode())
+        marker = {"format": FORMAT, "facts": facts, "parts": parts}
+        storage.write_bytes(storage.join(url, MARKER), _compact(marker))
         self._pruner.prune(committed(self.run_url), MARKER)
+
+
+def _compact(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()

@@ -8,7 +8,7 @@ with float32 masters would need the same 16 bytes per parameter, and their stage
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from pretrain.config import ConfigError
-from pretrain.engines.fragment import Fragment
+from pretrain.engines.fragment import Fill, Fragment
 from pretrain.engines.plan import choose_stage, compilers, device_memory
 from pretrain.objectives.objective import Losses
 from pretrain.optim import OptimConfig
@@ -103,11 +103,11 @@ class Engine(Protocol):
     def buffers(self) -> dict[str, Tensor]:
         """What the trained modules keep besides weights (batch statistics), equal on every rank."""
 
-    def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
+    def restore(self, fill: Fill, updates: int) -> None:
         """Set weights, moments and AdamW's own step count.
 
         Args:
-            read: gives the whole flat tensor of (kind, parameter name).
+            fill: is called once, for all that this rank keeps and no more.
             updates: steps applied so far, which AdamW's bias correction needs.
         """
 

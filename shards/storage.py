@@ -181,6 +181,17 @@ def list_names(url: str) -> list[str]:
         )
 
 
+def list_sizes(url: str) -> dict[str, int]:
+    """Bytes of each object below `url`, by the names of `list_names`; one look however many there are."""
+    if is_s3(url):
+        from shards import s3
+
+        return {name: count for name, count, _ in s3.list_entries(url)}
+    root = _path(url)
+    with _explained(url, "list"):
+        return {name: (root / name).stat().st_size for name in list_names(url)}
+
+
 def download(url: str, names: Iterable[str], folder: Path) -> None:
     """Copies of small objects below `url`, by names that `list_names` gave, of the same names in `folder`."""
     for name in names:

@@ -3,14 +3,14 @@
 DeepSpeed links each parameter to its slice; its names for that are private, and are used in this file only.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fragment
-from pretrain.engines.stateful import set_updates, start_moments, trained, whole_weights
+from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fill, Fragment
+from pretrain.engines.stateful import set_updates, start_moments, trained, whole_fragments, whole_weights
 
 
 class FlatState:
@@ -35,11 +35,6 @@ class FlatState:
             for kind in MOMENTS:
                 yield Fragment(kind, name, shape, start, mapping.get_optim_state_fragment(kind))
 
-    @torch.no_grad()
-    def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
-        for name, parameter in trained(self._module):
-            parameter.data.copy_(read(WEIGHTS, name).view_as(parameter))
-        for fragment in self.fragments():
-            whole = read(fragment.kind, fragment.name)
-            fragment.values.copy_(whole.narrow(0, fragment.start, fragment.values.numel()))
+    def restore(self, fill: Fill, updates: int) -> None:
+        fill([*whole_fragments(self._module), *self.fragments()])
         set_updates(self._optimizer, updates)

@@ -1,5 +1,6 @@
 """Slices of training state by parameter name: all that checkpoints need to know of an engine's layout."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -18,6 +19,10 @@ class Fragment:
     start: int
     values: Tensor
     """A view into the engine's own memory."""
+
+
+Fill = Callable[[Iterable[Fragment]], None]
+"""Sets the values of fragments in place, from wherever they were kept; any number may overlap."""
 
 
 def share(numel: int, rank: int, ranks: int) -> tuple[int, int]:

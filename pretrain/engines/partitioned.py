@@ -3,14 +3,13 @@
 DeepSpeed's names for these parts are private, and are used in this file only.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fragment
+from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fill, Fragment
 from pretrain.engines.stateful import set_updates, start_moments, trained
 from pretrain.world import World
 
@@ -40,19 +39,19 @@ class PartitionedState:
                     kind, name, tuple(parameter.ds_shape), start, self._part(parameter, kind)[:length]
                 )
 
-    @torch.no_grad()
-    def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
+    def restore(self, fill: Fill, updates: int) -> None:
+        fill(self._kept())
+        set_updates(self._optimizer, updates)
+
+    def _kept(self) -> Iterator[Fragment]:
+        """Everything that this rank has in memory of any parameter: masters, moments and what computes."""
+        yield from self.fragments()
         for name, parameter in trained(self._module):
             start, length = self._place(parameter)
-            for kind in (WEIGHTS, *MOMENTS):
-                whole = read(kind, name)
-                part = self._part(parameter, kind)
-                part.copy_(F.pad(whole.narrow(0, min(start, len(whole)), length), (0, len(part) - length)))
-                if kind == WEIGHTS:
-                    parameter.ds_tensor.copy_(part)
-                    if self._is_whole(parameter):
-                        parameter.data.copy_(whole.view(parameter.ds_shape))
-        set_updates(self._optimizer, updates)
+            shape = tuple(parameter.ds_shape)
+            yield Fragment(WEIGHTS, name, shape, start, parameter.ds_tensor[:length])
+            if self._is_whole(parameter):
+                yield Fragment(WEIGHTS, name, shape, 0, parameter.data)
 
     def _place(self, parameter: Any) -> tuple[int, int]:
         """First index and number of this rank's values of `parameter`, without padding."""

@@ -1,12 +1,12 @@
 """What both engines answer out of their state layout, and what the layouts share."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from pretrain.engines.fragment import MOMENTS, Fragment
+from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fill, Fragment
 from pretrain.engines.statistics import KeptBuffers, stored_buffers
 from pretrain.optim import OptimConfig, learning_rate_at
 
@@ -18,7 +18,7 @@ class State(Protocol):
 
     def fragments(self) -> Iterator[Fragment]: ...
 
-    def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None: ...
+    def restore(self, fill: Fill, updates: int) -> None: ...
 
 
 class StatefulEngine:
@@ -44,8 +44,8 @@ class StatefulEngine:
     def buffers(self) -> dict[str, Tensor]:
         return stored_buffers(self._objective)
 
-    def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
-        self._state.restore(read, updates)
+    def restore(self, fill: Fill, updates: int) -> None:
+        self._state.restore(fill, updates)
 
     def _set_rate(self, groups: Iterable[dict[str, Any]], step: int) -> None:
         for group in groups:
@@ -60,6 +60,11 @@ def trained(module: nn.Module) -> Iterator[tuple[str, Any]]:
 def whole_weights(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Parameters that every rank has whole."""
     return ((name, parameter.data) for name, parameter in module.named_parameters())
+
+
+def whole_fragments(module: nn.Module) -> Iterator[Fragment]:
+    """Trained parameters that every rank has whole."""
+    return (Fragment(WEIGHTS, name, tuple(p.shape), 0, p.data) for name, p in trained(module))
 
 
 def updates_of(optimizer: torch.optim.AdamW) -> int:

@@ -1,12 +1,12 @@
 """State of engines that keep everything whole on every rank: torch's DDP, and DeepSpeed's stage 0."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fragment, share
+from pretrain.engines.fragment import MOMENTS, WEIGHTS, Fill, Fragment, share
 from pretrain.engines.stateful import set_updates, start_moments, trained, whole_weights
 from pretrain.world import World
 
@@ -46,11 +46,12 @@ class WholeState:
                 values = whole.view(-1).narrow(0, start, length)
                 yield Fragment(kind, name, tuple(parameter.shape), start, values)
 
-    @torch.no_grad()
-    def restore(self, read: Callable[[str, str], Tensor], updates: int) -> None:
-        for name, parameter in trained(self._module):
-            for kind, whole in self._tensors(parameter).items():
-                whole.copy_(read(kind, name).view_as(whole))
+    def restore(self, fill: Fill, updates: int) -> None:
+        fill(
+            Fragment(kind, name, tuple(parameter.shape), 0, whole)
+            for name, parameter in trained(self._module)
+            for kind, whole in self._tensors(parameter).items()
+        )
         set_updates(self._optimizer, updates)
 
     def _tensors(self, parameter: nn.Parameter) -> dict[str, Tensor]:

@@ -34,6 +34,14 @@ def test_names_are_relative_sorted_and_recursive(any_url: str) -> None:
     assert "a" not in storage.list_names(any_url)
 
 
+def test_sizes_of_all_objects(any_url: str) -> None:
+    assert storage.list_sizes(any_url) == {}
+    for name, count in {"b/2": 3, "a": 0, "b/10": 70_000}.items():
+        storage.write_bytes(storage.join(any_url, name), b"x" * count)
+    assert storage.list_sizes(any_url) == {"a": 0, "b/10": 70_000, "b/2": 3}
+    assert storage.list_sizes(storage.join(any_url, "b")) == {"10": 70_000, "2": 3}
+
+
 def test_copies_keep_their_names(any_url: str, tmp_path: Path) -> None:
     for name in ("config.json", "parts/1"):
         storage.write_bytes(storage.join(any_url, name), name.encode())
