@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from pretrain.config import MISSING
 from pretrain.not_finite import OnNotFinite
 from pretrain.retention import Retention
@@ -33,10 +35,16 @@ class RunConfig:
         numbers = (self.steps, self.global_batch, self.log_every, self.save_every, self.keep_checkpoints)
         if min(numbers) < 1:
             raise ValueError(f"each number under run must be at least 1, found {self}")
+        if self.seed < 0:
+            raise ValueError(f"run.seed must be at least 0, found {self.seed}")
         if self.keep_every is not None and (self.keep_every < 1 or self.keep_every % self.save_every):
             raise ValueError(
                 f"run.keep_every={self.keep_every} must be a multiple of run.save_every={self.save_every}"
             )
+
+    def seed_of(self, step: int, rank: int) -> int:
+        """Of what a step's layers draw (drop path, dropout): no run before it, nor a probe, moves them."""
+        return int(np.random.SeedSequence([self.seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
 
     @property
     def retention(self) -> Retention:

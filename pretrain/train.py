@@ -95,6 +95,7 @@ def train(
 
     while step < run.steps:
         clips = to_device(next(batches)[1], device)
+        torch.manual_seed(run.seed_of(step, world.rank))
         losses = engine.gradients(micro_batches(clips, config.engine.accumulate), step)
         applied = engine.step(step)
         objective.after_step(step, engine.master_weights())
@@ -143,8 +144,7 @@ def _engine(objective: Any, config: PretrainConfig, world: World) -> Engine:
 def _whole_copy(engine: Engine, config: PretrainConfig, world: World) -> Any:
     """The trained objective on rank 0's host, a tensor at a time, whatever the ranks hold; None elsewhere."""
     # In a world of its own: making an objective may be a collective.
-    with torch.random.fork_rng(devices=[]):  # nor may its random weights move training's own draws
-        copy = _objective(config, Alone()) if world.rank == 0 else None
+    copy = _objective(config, Alone()) if world.rank == 0 else None
     own = {} if copy is None else {**dict(copy.named_parameters()), **dict(copy.named_buffers())}
     with torch.no_grad():
         for name, weight in chain(engine.buffers().items(), engine.master_weights()):
