@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -27,9 +28,16 @@ class _Asked(Future[_R]):
         return self._work()
 
 
-def workers(name: str, threads: int) -> Executor:
-    """A pool of so many threads; of none, `WhenAsked`."""
-    return ThreadPoolExecutor(threads, thread_name_prefix=name) if threads else WhenAsked()
+@contextmanager
+def workers(name: str, threads: int) -> Iterator[Executor]:
+    """A pool of so many threads; of none, `WhenAsked`. What is not begun at the end is not done."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=name) if threads else WhenAsked()
+    try:
+        yield pool
+    finally:
+        # Without waiting: the garbage collector may end a stream in the middle of anything, also while the
+        # thread that it runs in holds what the pool's threads wait for.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True)

@@ -48,4 +48,5 @@ def test_without_threads_the_one_who_asks_does_it():
         assert asked == [1]
         with pytest.raises(ZeroDivisionError):
             pool.submit(lambda: 1 // 0).result()
-    assert isinstance(workers("some", 2), ThreadPoolExecutor)
+    with workers("some", 2) as pool:
+        assert isinstance(pool, ThreadPoolExecutor)

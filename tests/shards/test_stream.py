@@ -1,6 +1,8 @@
 """Streaming: the planned frames, bit for bit, for any ranks and threads; damage is counted, never silent."""
 
 import hashlib
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from shards import storage
 from shards.batch import ClipSpec
 from shards.errors import ShardError
 from shards.evaluation import EvaluationPlan
-from shards.plan import Plan
+from shards.plan import Plan, PlannedClip
 from shards.policies import DistinctIdentity
 from shards.reader import ClipReader
 from shards.stream import clip_pipeline, stream_clips
@@ -141,6 +143,35 @@ def test_a_user_may_add_a_stage_or_take_the_first_ones(drawn):
     assert added == [(0, [tracks.key(clip.row) for clip in plan.batch(0)])]
     planned = next(iter(pipeline.pipeline[0]()))
     assert [clip.row for clip in planned[1]] == [clip.row for clip in plan.batch(0)]
+
+
+class HeldUp:
+    """A plan that may be kept from going on."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan, self.spec, self.last_step = plan, plan.spec, None
+        self.waits, self.may_go_on = threading.Event(), threading.Event()
+        self.may_go_on.set()
+
+    def share(self, step: int, rank: int, size: int) -> list[PlannedClip]:
+        if not self.may_go_on.is_set():
+            self.waits.set()
+            assert self.may_go_on.wait(60)
+        return self._plan.share(step, rank, size)
+
+
+def test_a_stream_ends_without_waiting_for_its_threads(drawn):
+    tracks = load_tracks(drawn)
+    plan = HeldUp(Plan(tracks, SPEC, 4, seed=1))
+    stream = stream_clips(tracks, plan)
+    next(stream)
+    plan.may_go_on.clear()
+    next(stream)
+    assert plan.waits.wait(60)
+    start = time.monotonic()
+    stream.close()
+    assert time.monotonic() - start < 5
+    plan.may_go_on.set()
 
 
 def test_memory_of_batches_that_are_held_is_not_written_again(drawn):
