@@ -47,7 +47,7 @@ def ordered(url: str, ranks: int, workers: int, steps: range) -> list[dict[str, 
 
 def test_faults_change_neither_frames_nor_batches(drawn: FaultyStore) -> None:
     wanted = ordered(drawn.url, 1, 2, range(STEPS))
-    drawn.proxy.set(Faults(DAMAGE, share=0.15, seed=1, only="shards/", after_bytes=700))
+    drawn.proxy.set(Faults(DAMAGE, share=0.2, seed=1, only="shards/", after_bytes=700))
     assert ordered(drawn.url, 2, 2, range(STEPS)) == wanted
     assert sum(drawn.proxy.counts().faults.values()) > 20
 
