@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pretrain.checkpoint import CheckpointReader
+from pretrain.checkpoint_reader import CheckpointReader
 from pretrain.models.encoder import EncoderConfig
 from pretrain.models.projected import ProjectedEncoder
 from pretrain.sampled import Apply

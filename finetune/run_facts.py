@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from pretrain.checkpoint import CheckpointReader, committed
+from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.config import ConfigError
 from pretrain.losses.temporal_contrast import margin_nce
 from pretrain.models.encoder import FACTS_NAME

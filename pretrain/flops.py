@@ -7,14 +7,13 @@ Heads, losses and the optimizer are left out, and so is what activation checkpoi
 
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from statistics import median
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.encoder import EncoderConfig, FrameEncoder, on_paper
 
 SLICES = 20
 PRODUCT_SIZE = 8192
@@ -23,11 +22,9 @@ PRODUCT_SIZE = 8192
 
 def forward_flops(config: EncoderConfig) -> int:
     """FLOPs of one frame through the encoder, without a byte of it in memory."""
-    with torch.device("meta"), torch.no_grad():
-        backbone = FrameEncoder(replace(config, weights=None)).backbone.eval()
-        frames_NCHW = torch.zeros(1, 3, config.image_size, config.image_size)
-        with FlopCounterMode(display=False) as counter:
-            backbone(pixel_values=frames_NCHW)
+    backbone, size = on_paper(config).backbone.eval(), config.image_size
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        backbone(pixel_values=torch.zeros(1, 3, size, size, device="meta"))
     return int(counter.get_total_flops())
 
 

@@ -6,12 +6,10 @@ Nothing is measured and nothing is read here: the section says what hardware, se
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-
 from pretrain.config import MISSING, ConfigError
 from pretrain.engine import EngineConfig, resolve_stage
 from pretrain.engines.plan import GIB, state_bytes
-from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.encoder import EncoderConfig, on_paper
 from pretrain.run import RunConfig
 from shards.batch import ClipSpec
 
@@ -83,7 +81,7 @@ def forecast(
             f"{expected.store_mb_per_second * ranks:.0f}; raise expected.store_mb_per_second, or lower "
             "expected.clips_per_second to what can be had"
         )
-    parameters = _parameters(encoder)
+    parameters = sum(parameter.numel() for parameter in on_paper(encoder).parameters())
     lines = [
         f"{ranks} ranks x {run.global_batch // ranks} clips of {spec.total_frames} frames; {run.steps} steps "
         f"are {clips / 1e6:.2f} M clips, {clips / expected.samples:.1f} epochs of {expected.samples} samples",
@@ -101,11 +99,6 @@ def forecast(
         price = hours * ranks * expected.price_per_hour
         lines.append(f"price: {price:.0f} in all, {price * expected.samples / clips:.2f} per epoch")
     return lines
-
-
-def _parameters(encoder: EncoderConfig) -> int:
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in FrameEncoder(encoder).parameters())
 
 
 def _memory(

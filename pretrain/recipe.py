@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
-
-import torch
 
 from pretrain.augment import AugmentConfig
 from pretrain.config import ConfigError, to_dict
@@ -13,7 +11,7 @@ from pretrain.data import DataConfig, make_plan, open_sets
 from pretrain.engine import EngineConfig, refuse_on_this_host
 from pretrain.engines.backbone import checkpoint_activations
 from pretrain.forecast import Expected, forecast
-from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.encoder import EncoderConfig, on_paper
 from pretrain.objectives.clef import ClefConfig
 from pretrain.objectives.clp import ClpConfig
 from pretrain.objectives.cpc import CpcConfig
@@ -99,8 +97,7 @@ def check(config: PretrainConfig, processes: int) -> None:
     clips_per_rank(config, processes)
     refuse_on_this_host(config.engine)
     if config.engine.activation_checkpointing:
-        with torch.device("meta"):
-            checkpoint_activations(FrameEncoder(replace(config.encoder, weights=None)))
+        checkpoint_activations(on_paper(config.encoder))
     sets = open_sets(config.data)
     config.settings.check(sets, config.run.global_batch)
     if config.probe is not None:

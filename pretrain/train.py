@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from pretrain.checkpoint import Checkpoints, claim_attempt, newest_facts
+from pretrain.checkpoint import Checkpoints, claim_attempt
+from pretrain.checkpoint_reader import newest_facts
 from pretrain.config import to_dict
 from pretrain.data import open_sets
 from pretrain.device import to_device

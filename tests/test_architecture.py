@@ -27,6 +27,7 @@ PRETRAIN_LIBRARY = (
     "pretrain.engines",
     "pretrain.checkpoint",
     "pretrain.checkpoint_files",
+    "pretrain.checkpoint_reader",
     "pretrain.retention",
     "pretrain.not_finite",
     "pretrain.sampled",

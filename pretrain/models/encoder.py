@@ -210,6 +210,12 @@ class FrameEncoder(nn.Module):
         return int(last[0, 0].numel() if last.dim() == 4 else min(last.shape[1], self._most_places))
 
 
+def on_paper(config: EncoderConfig) -> FrameEncoder:
+    """The encoder without a byte of its weights, for counting."""
+    with torch.device("meta"):
+        return FrameEncoder(replace(config, weights=None))
+
+
 def _backbone(config: EncoderConfig) -> tuple[Any, dict[str, Any]]:
     """The backbone and its settings."""
     if config.weights is not None:

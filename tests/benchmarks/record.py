@@ -1,5 +1,6 @@
 """What every dated result file says of itself, and how its tables look."""
 
+import argparse
 import json
 import platform
 import subprocess
@@ -30,6 +31,30 @@ def run_command(main: Callable[[list[str]], None]) -> None:
     except (StageError, ConfigError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from error
+
+
+def parser(name: str, description: str, rounds: int, sizes: str) -> argparse.ArgumentParser:
+    """What every benchmark that runs in rounds takes; `sizes` names some of `--size`."""
+    found = argparse.ArgumentParser(
+        prog=f"python -m tests.benchmarks.{name}", description=description.partition("\n")[0]
+    )
+    found.add_argument("--work", type=Path, default=Path("runs") / name, help="folder (%(default)s)")
+    found.add_argument("--rounds", type=int, default=rounds, help="of each part's sides (%(default)s)")
+    found.add_argument("--size", nargs="*", default=[], help=f"key=value: {sizes}, ...")
+    found.add_argument("--out", type=Path, default=Path("tests/benchmarks/results"), help="(%(default)s)")
+    return found
+
+
+def read(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """The arguments of such a parser.
+
+    Raises:
+        ValueError: no round is asked for.
+    """
+    given = parser.parse_args(arguments)
+    if given.rounds < 1:
+        raise ValueError(f"--rounds: found {given.rounds}, wanted at least 1")
+    return given
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

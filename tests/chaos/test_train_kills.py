@@ -11,13 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pretrain.checkpoint import CheckpointReader, committed
+from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.recipe import PretrainConfig
 from shards import storage
 from tests.chaos.conftest import FaultyStore
 from tests.chaos.faults import Faults
-from tests.drawn_set import write_set
-from tests.pretrain.tiny_runs import Curve, config_of, curve, spool_of, start
+from tests.pretrain.tiny_runs import Curve, config_of, curve, easy_set, spool_of, start
 
 WAIT_SECONDS = 120.0
 STEPS, SAVE_EVERY, KEPT = 40, 5, 100
@@ -27,9 +26,7 @@ LATENCY_MS = 40.0
 
 @pytest.fixture(scope="module")
 def set_url(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("drawn")
-    write_set(str(folder / "set"), folder / "tars", people=8, samples_per_person=2, frames=64, units=4)
-    return str(folder / "set")
+    return easy_set(tmp_path_factory.mktemp("drawn"))
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from finetune.attention import attend, momentum_projection
-from pretrain.checkpoint import CheckpointReader
 from pretrain.checkpoint_files import FORMAT, MARKER, HostPart
+from pretrain.checkpoint_reader import CheckpointReader
 from pretrain.engines.fragment import Fragment
 from pretrain.losses.cross_identity import rebuild
 from pretrain.models.projected import ProjectedEncoder

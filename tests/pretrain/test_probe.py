@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pretrain.checkpoint import CheckpointReader, committed
+from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.config import ConfigError
 from pretrain.engine import EngineConfig
 from pretrain.models.encoder import FrameEncoder, load_encoder

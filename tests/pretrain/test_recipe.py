@@ -10,14 +10,12 @@ from pretrain.models.encoder import EncoderConfig
 from pretrain.recipe import PretrainConfig, check
 from shards.errors import ShardError
 from tests.drawn_set import write_set
-from tests.pretrain.tiny_runs import config_of
+from tests.pretrain.tiny_runs import config_of, easy_set
 
 
 @pytest.fixture(scope="module")
 def set_url(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("drawn")
-    write_set(str(folder / "set"), folder / "tars", people=8, samples_per_person=2, frames=64, units=4)
-    return str(folder / "set")
+    return easy_set(tmp_path_factory.mktemp("drawn"))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from pretrain.checkpoint import CheckpointReader, committed
+from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.config import from_dict
 from pretrain.engine import EngineConfig
 from pretrain.errors import NotFiniteError
@@ -23,7 +23,6 @@ from pretrain.world import join_group
 from shards.forget import forget
 from shards.plan import Plan
 from shards.tracks import load_tracks
-from tests.drawn_set import write_set
 from tests.pretrain.tiny_runs import (
     BATCH,
     GOLDEN,
@@ -34,6 +33,7 @@ from tests.pretrain.tiny_runs import (
     check_golden,
     config_of,
     curve,
+    easy_set,
     kill_in_the_middle,
     refusal,
     spool_of,
@@ -77,9 +77,7 @@ def diverging(set_url: str, run_url: Path, on_not_finite: str) -> PretrainConfig
 
 @pytest.fixture(scope="module")
 def set_url(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("drawn")
-    write_set(str(folder / "set"), folder / "tars", people=8, samples_per_person=2, frames=64, units=4)
-    return str(folder / "set")
+    return easy_set(tmp_path_factory.mktemp("drawn"))
 
 
 @pytest.fixture(scope="module")
@@ -227,8 +225,7 @@ def test_a_run_that_skips_goes_on_and_counts(found):
 
 
 def test_a_run_that_goes_on_reads_nothing_of_who_was_forgotten_meanwhile(tmp_path):
-    url = str(tmp_path / "set")
-    write_set(url, tmp_path / "tars", people=8, samples_per_person=2, frames=64, units=4)
+    url = easy_set(tmp_path)
     config = config_of(url, str(tmp_path / "run"))
     kill_in_the_middle(config, tmp_path / "first")
     forget(url, "person3")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pretrain.augment import PLAIN, AugmentConfig
-from pretrain.checkpoint import committed
+from pretrain.checkpoint_reader import committed
 from pretrain.config import ConfigError, from_dict, to_dict
 from pretrain.optim import OptimConfig
 from pretrain.recipe import PretrainConfig
@@ -22,11 +22,18 @@ from pretrain.tracking import SpoolTracker
 from pretrain.train import train
 from pretrain.world import join_group
 from shards.errors import ManifestMismatchError
+from tests.drawn_set import write_set
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden/clp_tiny.json"
 STEPS, BATCH, SAVE_EVERY = 60, 4, 5
 Curve = dict[int, dict[str, float]]
+
+
+def easy_set(folder: Path) -> str:
+    """URL of a drawn set of 8 people that a run of a minute learns."""
+    write_set(str(folder / "set"), folder / "tars", people=8, samples_per_person=2, frames=64, units=4)
+    return str(folder / "set")
 
 
 def content(set_url: str, run_url: str, **run: Any) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -15,61 +15,31 @@ from mlflow.tracking import MlflowClient
 from ray.cluster_utils import Cluster
 
 from infra.services import TrackingServer
-from pretrain.checkpoint import CheckpointReader, committed
+from pretrain.checkpoint_reader import CheckpointReader, committed
 from ray_jobs import pretrain_job
 from shards import storage
 from tests.drawn_set import write_set
+from tests.raylets import raylets
 
 ROOT = Path(__file__).parents[2]
 STEPS, LOG_EVERY = 400, 5
-NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
 NOTICE_SECONDS = 60
-ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "1",
-    "PYTHONPATH": str(ROOT),
-    "OMP_NUM_THREADS": "1",
-}
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """Three raylets on this host, one CPU each."""
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
-    try:
-        for _ in range(2):
-            cluster.add_node(**NODE)
-        ray.init(address=cluster.address, log_to_driver=False)
+    """A node that is taken away is noticed in a second."""
+    with raylets(
+        monkeypatch, {"RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "1", "OMP_NUM_THREADS": "1"}
+    ) as cluster:
         yield cluster
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
 
 
-def started(*words: str) -> tuple[threading.Thread, list[BaseException]]:
-    """The job beside the test, and what it fails with."""
-    failures: list[BaseException] = []
-
-    def runs() -> None:
-        try:
-            pretrain_job.main(["pretrain/configs/clp_cpu.yaml", *words])
-        except BaseException as error:
-            failures.append(error)
-            raise
-
-    thread = threading.Thread(target=runs)
-    thread.start()
-    return thread, failures
-
-
-def wait_until(happens: Callable[[], object], thread: threading.Thread) -> None:
+def wait_until(happens: Callable[[], object], job: Future[None]) -> None:
     deadline = time.monotonic() + 120
     while not happens():
         assert time.monotonic() < deadline
-        assert thread.is_alive(), "the job ended before"
+        assert not job.done(), job.exception()
         time.sleep(0.1)
 
 
@@ -107,18 +77,20 @@ def node_of_a_worker() -> str:
 def test_a_drained_node_is_left_in_time(cluster: Cluster, tracking_server: TrackingServer, tmp_path: Path):
     write_set(str(tmp_path / "set"), tmp_path / "tars", people=8, samples_per_person=3, frames=64)
     run_url, uri = str(tmp_path / "run"), tracking_server.uri
-    job, failures = started(
+    words = (
+        "pretrain/configs/clp_cpu.yaml",
         *(f"data.url={tmp_path / 'set'}", f"run.url={run_url}", f"tracking.uri={uri}"),
         *(f"run.steps={STEPS}", "run.global_batch=8", f"run.log_every={LOG_EVERY}", "run.save_every=100000"),
         *("encoder.image_size=32", "cluster.workers=2", "cluster.max_failures=0"),
     )
-    wait_until(lambda: len(steps_logged(uri, run_url)) > 2, job)
-    drain(cluster, node_of_a_worker())
-    began = time.monotonic()
-    wait_until(lambda: committed(run_url), job)
-    assert time.monotonic() - began < NOTICE_SECONDS
-    job.join()
-    assert failures == []
+    with ThreadPoolExecutor(1) as beside:
+        job = beside.submit(pretrain_job.main, list(words))
+        wait_until(lambda: len(steps_logged(uri, run_url)) > 2, job)
+        drain(cluster, node_of_a_worker())
+        began = time.monotonic()
+        wait_until(lambda: committed(run_url), job)
+        assert time.monotonic() - began < NOTICE_SECONDS
+        job.result()
     first, last = committed(run_url)
     assert [Path(url).name.partition("-")[0] for url in (first, last)] == ["0001", "0002"]
     assert CheckpointReader(first).facts["step"] < CheckpointReader(last).facts["step"] == STEPS

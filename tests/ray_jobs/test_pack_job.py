@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import ray
 from ray.cluster_utils import Cluster
 
 from infra.ray_head import RayHead
@@ -26,10 +25,10 @@ from shards.errors import ShardError
 from shards.pack.pack import PackConfig, Progress, pack
 from shards.verify import verify
 from tests.clips import face_frames, flat_frames, write_video
+from tests.raylets import raylets
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"size": 48, "videos_per_unit": 2, "frames_per_sample": 16}
-NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
 
 
 @pytest.fixture(scope="module")
@@ -54,27 +53,14 @@ def local(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> PackConfig:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """Three raylets on this host, one CPU each."""
+    """A dead node is seen in seconds, not in a minute."""
     environment = {
-        "RAY_AUTH_MODE": "disabled",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        # A dead node is seen in seconds, not in a minute.
         "RAY_health_check_period_ms": "1000",
         "RAY_health_check_timeout_ms": "2000",
         "RAY_health_check_failure_threshold": "3",
-        "PYTHONPATH": str(ROOT),
     }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
-    try:
-        for _ in range(2):
-            cluster.add_node(**NODE)
-        ray.init(address=cluster.address, log_to_driver=False)
+    with raylets(monkeypatch, environment) as cluster:
         yield cluster
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
 
 
 def files(url: str) -> dict[str, bytes]:

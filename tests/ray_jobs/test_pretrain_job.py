@@ -13,7 +13,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from infra.ray_head import RayHead
-from pretrain.checkpoint import committed
+from pretrain.checkpoint_reader import committed
 from pretrain.config import Request, load
 from pretrain.meter import clip_fingerprint
 from pretrain.recipe import PretrainConfig

@@ -3,7 +3,6 @@
 It makes its own set below the work folder, and starts its own store and a proxy that adds latency.
 """
 
-import argparse
 import json
 import sys
 import tempfile
@@ -57,14 +56,8 @@ class Size:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog=f"python -m {HERE}", description=__doc__.partition("\n")[0])
-    parser.add_argument("--work", type=Path, default=Path("runs/checkpoint"), help="folder (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
-    parser.add_argument("--size", nargs="*", default=[], help="key=value: every, saves, latency_ms, ...")
-    parser.add_argument("--out", type=Path, default=Path("tests/benchmarks/results"), help="(%(default)s)")
-    given = parser.parse_args(arguments)
-    if given.rounds < 1:
-        raise ValueError(f"--rounds: found {given.rounds}, wanted at least 1")
+    parser = record.parser("checkpoint", __doc__, rounds=3, sizes="every, saves, latency_ms")
+    given = record.read(parser, arguments)
     size = load(Size, Request((), tuple(given.size), print_only=False))
     words = [f"python -m {HERE} --rounds {given.rounds}", *(["--size", *given.size] if given.size else [])]
     work: Path = given.work.absolute()

@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from pretrain.checkpoint import Checkpoints, claim_attempt, committed
+from pretrain.checkpoint import Checkpoints, claim_attempt
+from pretrain.checkpoint_reader import committed
 from pretrain.config import Request, load
 from pretrain.engine import make_engine
 from pretrain.recipe import PretrainConfig

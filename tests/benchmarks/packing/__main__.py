@@ -50,19 +50,11 @@ class Size:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.packing", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--work", type=Path, default=Path("runs/packing"), help="folder (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="of the contenders (%(default)s)")
+    parser = record.parser("packing", __doc__, rounds=5, sizes="clips, seconds, minutes")
     parser.add_argument("--clips", type=Path, help="folder of real videos to follow faces in")
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, help="all by default")
     parser.add_argument("--ffmpeg", default="ffmpeg", help="program to compare with (%(default)s)")
-    parser.add_argument("--size", nargs="*", default=[], help="key=value: clips, seconds, minutes, ...")
-    parser.add_argument("--out", type=Path, default=Path("tests/benchmarks/results"), help="(%(default)s)")
-    given = parser.parse_args(arguments)
-    if given.rounds < 1:
-        raise ValueError(f"--rounds: found {given.rounds}, wanted at least 1")
+    given = record.read(parser, arguments)
     if given.clips is not None and not given.clips.is_dir():
         raise ValueError(f"--clips: {given.clips} is no folder; name one that holds videos")
     size = load(Size, Request((), tuple(given.size), print_only=False))

@@ -71,18 +71,10 @@ class Size:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.streaming", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--work", type=Path, default=Path("runs/streaming"), help="folder (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="of each part's sides (%(default)s)")
+    parser = record.parser("streaming", __doc__, rounds=5, sizes="samples, steps, workers")
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, help="all by default")
     parser.add_argument("--peers", nargs="*", default=PEERS, choices=PEERS, help="all by default")
-    parser.add_argument("--size", nargs="*", default=[], help="key=value: samples, steps, workers, ...")
-    parser.add_argument("--out", type=Path, default=Path("tests/benchmarks/results"), help="(%(default)s)")
-    given = parser.parse_args(arguments)
-    if given.rounds < 1:
-        raise ValueError(f"--rounds: found {given.rounds}, wanted at least 1")
+    given = record.read(parser, arguments)
     size = load(Size, Request((), tuple(given.size), print_only=False))
     work: Path = given.work.absolute()
     made_of = {

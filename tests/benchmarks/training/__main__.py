@@ -86,17 +86,9 @@ class Size:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.training", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--work", type=Path, default=Path("runs/training"), help="folder (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="of each part's sides (%(default)s)")
+    parser = record.parser("training", __doc__, rounds=5, sizes="batch, steps, models")
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, help="all by default")
-    parser.add_argument("--size", nargs="*", default=[], help="key=value: batch, steps, models, ...")
-    parser.add_argument("--out", type=Path, default=Path("tests/benchmarks/results"), help="(%(default)s)")
-    given = parser.parse_args(arguments)
-    if given.rounds < 1:
-        raise ValueError(f"--rounds: found {given.rounds}, wanted at least 1")
+    given = record.read(parser, arguments)
     size = load(Size, Request((), tuple(given.size), print_only=False))
     if not 0 < size.skip < size.steps or not 0 < size.gpu_skip < size.gpu_steps:
         raise ValueError(f"--size: found {size}, wanted 0 < skip < steps, and likewise of gpu_")

@@ -19,7 +19,7 @@ from finetune.tasks.intensity import (
 )
 from finetune.train import FinetuneConfig, run
 from pretrain.augment import PLAIN
-from pretrain.checkpoint import CheckpointReader, committed
+from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.config import ConfigError, from_dict
 from pretrain.models.encoder import FACTS_NAME, FrameEncoder
 from pretrain.models.temporal import FrameContext

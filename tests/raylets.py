@@ -1,0 +1,32 @@
+"""Several Ray nodes on this host, for tests of what happens to nodes."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "PYTHONPATH": str(Path(__file__).parents[1]),
+}
+
+
+@contextmanager
+def raylets(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> Iterator[Cluster]:
+    """Three raylets, one CPU each; what is in `environment` is for them and for their workers."""
+    for name, value in {**ENVIRONMENT, **environment}.items():
+        monkeypatch.setenv(name, value)
+    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    try:
+        for _ in range(2):
+            cluster.add_node(**NODE)
+        ray.init(address=cluster.address, log_to_driver=False)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
