@@ -31,6 +31,11 @@ class Arm:
     start: str
     results: list[dict[str, Any]]
 
+    @property
+    def kind(self) -> str:
+        """Of the labels that it learnt."""
+        return str(self.results[0]["kind"])
+
 
 def make_arms(results: Sequence[dict[str, Any]]) -> dict[str, list[Arm]]:
     """Arms by task, pretrained first.
@@ -80,7 +85,7 @@ def score_arm(arm: Arm, name: str, draws: int = DRAWS, seed: int = 0) -> Scored:
 
     The same draws are made for every arm with equal folds and seeds: differences of draws are paired.
     """
-    score = _scores(arm.task)[name]
+    score = _scores(arm.kind)[name]
     folds = []
     for fold in sorted({_place(result)[0] for result in arm.results}):
         jobs = [load_sums(r["per_person"]) for r in arm.results if _place(r)[0] == fold]
@@ -98,5 +103,5 @@ def baseline_values(arm: Arm, name: str, row: str) -> tuple[Floats, float]:
     return value_A, float(mean_over_aus(value_A))
 
 
-def _scores(task: str) -> dict[str, Score]:
-    return INTENSITY_SCORES if task == "intensity" else DETECTION_SCORES
+def _scores(kind: str) -> dict[str, Score]:
+    return INTENSITY_SCORES if kind == "intensity" else DETECTION_SCORES

@@ -1,6 +1,7 @@
 """A finetuned model on disk: `model.safetensors` and `model.json`, all that serving needs.
 
-model.json   task, AUs, outputs with units, thresholds, backbone, crop recipe and digest, training data
+model.json   task, network, kind of labels, AUs, outputs with units, thresholds, backbone, crop recipe and
+             digest, training data
 """
 
 import json
@@ -10,29 +11,26 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
-from finetune.models import AuDetector, AuModel, IntensityRegressor
+from finetune.models.network import Network
+from finetune.models.registry import NETWORKS
 from pretrain.config import ConfigError
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
 from shards.schema import CropRecipe
 
 WEIGHTS_NAME, FACTS_NAME = "model.safetensors", "model.json"
-FORMAT_VERSION = 2
-CLASSES: dict[str, type[AuDetector] | type[IntensityRegressor]] = {
-    "aunce": AuDetector,
-    "intensity": IntensityRegressor,
-}
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)
 class SavedModel:
     """A loaded model and what it says about itself."""
 
-    model: AuModel
+    model: Network
     facts: dict[str, Any]
 
     @property
-    def task(self) -> str:
-        return str(self.facts["task"])
+    def kind(self) -> str:
+        return str(self.facts["kind"])
 
     @property
     def aus(self) -> list[int]:
@@ -43,7 +41,7 @@ class SavedModel:
         return CropRecipe(**self.facts["recipe"])
 
 
-def output_units(task: str, aus: list[int]) -> dict[str, str]:
+def output_units(kind: str, aus: list[int]) -> dict[str, str]:
     """Column names of the model's output, and what each holds."""
     columns = {
         "face": "number of the face track in the video, from 0",
@@ -51,7 +49,7 @@ def output_units(task: str, aus: list[int]) -> dict[str, str]:
         "time_seconds": "seconds from the start of the video",
     }
     for au in aus:
-        if task == "intensity":
+        if kind == "intensity":
             columns[f"AU{au}_intensity_0_5"] = "intensity, 0 (absent) to 5 (maximal)"
         else:
             columns[f"AU{au}_probability"] = "probability that the AU is present, 0 to 1"
@@ -59,8 +57,8 @@ def output_units(task: str, aus: list[int]) -> dict[str, str]:
     return columns
 
 
-def save_model(folder: Path, model: AuDetector | IntensityRegressor, facts: dict[str, Any]) -> None:
-    """Write a model; `facts` hold `task`, `aus`, `heads`, `thresholds`, `recipe` and what a user must see."""
+def save_model(folder: Path, model: Network, facts: dict[str, Any]) -> None:
+    """Write a model; `facts` hold `kind`, `aus`, `heads`, `thresholds`, `recipe` and what a user must see."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().contiguous().clone() for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / WEIGHTS_NAME)
@@ -68,6 +66,7 @@ def save_model(folder: Path, model: AuDetector | IntensityRegressor, facts: dict
     content = {
         **facts,
         "format_version": FORMAT_VERSION,
+        "network": type(model).__name__,
         "encoder": {
             "model_type": config.model_type,
             "settings": config.settings,
@@ -76,7 +75,7 @@ def save_model(folder: Path, model: AuDetector | IntensityRegressor, facts: dict
             "image_size": config.image_size,
         },
         "recipe_digest": CropRecipe(**facts["recipe"]).digest,
-        "outputs": output_units(facts["task"], facts["aus"]),
+        "outputs": output_units(facts["kind"], facts["aus"]),
     }
     (folder / FACTS_NAME).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
@@ -102,7 +101,7 @@ def load_model(folder: Path) -> SavedModel:
             f"{facts['recipe_digest'][:12]}; the file was altered, register the model again"
         )
     encoder = FrameEncoder(EncoderConfig(**facts["encoder"]))
-    model = CLASSES[facts["task"]](encoder, **facts["heads"])
+    model = NETWORKS[facts["network"]](encoder, **facts["heads"])
     model.load_state_dict(load_file(folder / WEIGHTS_NAME))
     model.eval().requires_grad_(False)
     return SavedModel(model, facts)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from finetune.protocols import PROTOCOLS, Fold, ProtocolConfig, make_fold
-from finetune.targets import Kind, Target, make_target, read_labels
+from finetune.protocols import PROTOCOLS, Fold, Kind, ProtocolConfig, make_fold
+from finetune.targets import Target, make_target, read_labels
 from pretrain.config import MISSING, ConfigError
 from pretrain.labels import Labels
 from shards.stream_config import StreamConfig

@@ -7,11 +7,15 @@ from the training people and train nothing; the tested people choose nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from pretrain.config import ConfigError
 from shards.layouts import disfa
+
+Kind = Literal["detection", "intensity"]
+"""What a label says of an AU: whether it is there, or how strong it is."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,10 @@ class Protocol:
     intensity_aus: tuple[int, ...]
     present_from: int | None
     """Intensity from which an AU counts as present; None takes the set's own occurrence labels."""
+
+    def aus(self, kind: Kind) -> tuple[int, ...]:
+        """AUs that are scored by such labels; none where the protocol has no such labels."""
+        return self.detection_aus if kind == "detection" else self.intensity_aus
 
 
 DISFA = Protocol(

@@ -85,26 +85,26 @@ def _log(mlflow: Any, folder: Path, name: str, result: dict[str, Any]) -> Any:
         name="model",
         loader_module="finetune.served",
         data_path=str(folder / "model"),
-        signature=signature(result["task"], result["aus"]),
+        signature=signature(result["kind"], result["aus"]),
         input_example=pd.DataFrame({CROP_COLUMN: [grey, grey]}),
         pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS],
         registered_model_name=name,
-        metadata={"outputs": output_units(result["task"], result["aus"])},
+        metadata={"outputs": output_units(result["kind"], result["aus"])},
     )
 
 
-def signature(task: str, aus: list[int]) -> Any:
+def signature(kind: str, aus: list[int]) -> Any:
     """Video paths or JPEG crops in; the columns of `output_units` out, after the video they belong to."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     from finetune.served import CROP_COLUMN, VIDEO_COLUMN
 
-    def kind(column: str) -> str:
+    def type_of(column: str) -> str:
         return "long" if column in ("face", "frame_number") or column.endswith("_present") else "double"
 
     outputs = [ColSpec("string", VIDEO_COLUMN)]
-    outputs += [ColSpec(kind(column), column) for column in output_units(task, aus)]
+    outputs += [ColSpec(type_of(column), column) for column in output_units(kind, aus)]
     inputs = [
         ColSpec("string", VIDEO_COLUMN, required=False),
         ColSpec("binary", CROP_COLUMN, required=False),
@@ -127,7 +127,7 @@ def _tags(result: dict[str, Any], run_id: str) -> dict[str, str]:
 def model_card(result: dict[str, Any]) -> str:
     """What a user must know, as markdown."""
     test = result["test"]
-    first = "f1" if result["task"] != "intensity" else "icc"
+    first = "f1" if result["kind"] != "intensity" else "icc"
     baseline = "everything_present" if first == "f1" else "labelled_mean"
     rows = [
         f"| AU{au} | {_shown(test['honest'][first]['per_au'][f'AU{au}'])} "
@@ -135,7 +135,7 @@ def model_card(result: dict[str, Any]) -> str:
         for au in result["aus"]
     ]
     mean = f"| mean | {_shown(test['honest'][first]['mean'])} | {_shown(test[baseline][first]['mean'])} |"
-    units = output_units(result["task"], result["aus"])
+    units = output_units(result["kind"], result["aus"])
     generated = (
         "**The people it was trained and scored on are generated faces: these numbers prove the pipeline and "
         "say nothing about real people.**\n\n"

@@ -10,7 +10,7 @@ import numpy as np
 
 from finetune.arms import BASELINES, HEADLINES, Arm, baseline_values, make_arms, score_arm
 from finetune.page import html_page
-from finetune.results import RESULT_NAME
+from finetune.results import RESULT_FORMAT, RESULT_NAME
 from finetune.scored import difference
 from finetune.sections import Sources, make_sections
 from pretrain.config import ConfigError, run_command
@@ -40,8 +40,11 @@ def load_jobs(paths: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
         if not file.is_file():
             raise ConfigError(f"no {RESULT_NAME} at {path}; give finished jobs' run folders")
         content = json.loads(file.read_text())
-        if content.get("format_version") != 1 or "per_person" not in content:
-            raise ConfigError(f"{file} is not the result of a finetuning job")
+        if content.get("format_version") != RESULT_FORMAT or "per_person" not in content:
+            raise ConfigError(
+                f"{file} is not the result of a finetuning job of this program: wanted format version "
+                f"{RESULT_FORMAT}, found {content.get('format_version')}"
+            )
         jobs.append((file.parent, content))
     return jobs
 
@@ -113,7 +116,7 @@ def task_table(arms: list[Arm]) -> dict[str, Any]:
 
 def people_showing(arm: Arm) -> list[int]:
     """How many tested people show each AU; empty for intensity."""
-    if arm.task == "intensity":
+    if arm.kind == "intensity":
         return []
     sums_of = {result["protocol"]["fold"]: result["per_person"] for result in arm.results}
     positive_PA = np.concatenate(
@@ -124,7 +127,7 @@ def people_showing(arm: Arm) -> list[int]:
 
 def unseen_aus(arm: Arm) -> str:
     """A line on the AUs that no tested person shows; empty where there are none."""
-    if arm.task == "intensity":
+    if arm.kind == "intensity":
         return ""
     shown_A = np.zeros(len(arm.results[0]["aus"]))
     for result in arm.results:

@@ -24,6 +24,7 @@ from pretrain.metrics.intensity import IntensitySums, icc, intensity_sums, mae, 
 from pretrain.metrics.people import mean_over_aus
 
 RESULT_NAME = "result.json"
+RESULT_FORMAT = 2
 PREDICTIONS_NAME = "test_predictions.parquet"
 LABELLED_NAME = "labelled_frames.json"
 DETECTION_SCORES: dict[str, Score] = {"f1": f1, "auc": auc, "accuracy": accuracy}
@@ -153,7 +154,7 @@ def one_line(result: dict[str, Any]) -> str:
     test = result["test"]
     start = "pretrained" if result["init"]["init"] != "random" else "random"
     people = f"{len(result['people']['test'])} people never seen"
-    if result["task"] == "intensity":
+    if result["kind"] == "intensity":
         scores, row = test["honest"], test["labelled_mean"]
         values = f"ICC {scores['icc']['mean']:.3f}, MAE {scores['mae']['mean']:.3f}"
         beat = f"the labelled mean: ICC {row['icc']['mean']:.3f}, MAE {row['mae']['mean']:.3f}"

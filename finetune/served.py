@@ -88,7 +88,7 @@ def _rows(saved: SavedModel, piece: FacePiece, values_TA: NDArray[np.float64]) -
         "time_seconds": np.asarray(piece.time_seconds, np.float64),
     }
     for index, au in enumerate(saved.aus):
-        if saved.task == "intensity":
+        if saved.kind == "intensity":
             columns[f"AU{au}_intensity_0_5"] = values_TA[:, index]
         else:
             columns[f"AU{au}_probability"] = values_TA[:, index]
@@ -103,7 +103,7 @@ def empty_table(saved: SavedModel) -> pd.DataFrame:
     return pd.DataFrame(
         {
             name: pd.Series(dtype="int64" if name in whole or name.endswith("_present") else "float64")
-            for name in output_units(saved.task, saved.aus)
+            for name in output_units(saved.kind, saved.aus)
         }
     )
 
@@ -147,7 +147,7 @@ class ServedModel:
     def _table(self, tables: list[pd.DataFrame]) -> pd.DataFrame:
         empty = empty_table(self.saved).assign(**{VIDEO_COLUMN: pd.Series(dtype="str")})
         whole = pd.concat(tables, ignore_index=True) if tables else empty
-        return whole[[VIDEO_COLUMN, *output_units(self.saved.task, self.saved.aus)]]
+        return whole[[VIDEO_COLUMN, *output_units(self.saved.kind, self.saved.aus)]]
 
 
 def _load_pyfunc(path: str) -> ServedModel:

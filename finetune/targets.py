@@ -5,20 +5,17 @@ Axes: B clips, T frames, A AUs of the task, M AUs of the label member.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.protocols import Protocol
+from finetune.protocols import Kind, Protocol
 from pretrain.config import ConfigError
 from pretrain.labels import Labels, read_member
 from shards.batch import ClipBatch
 from shards.errors import ShardError
 from shards.schema import INTENSITY_MEMBER, MISSING, OCCURRENCE_MEMBER, Manifest
 from shards.tracks import TrackSet
-
-Kind = Literal["detection", "intensity"]
 
 
 @dataclass(frozen=True)
@@ -46,13 +43,28 @@ class Target:
         return self.convert(raw_BTM)
 
 
+def kind_of(protocol: Protocol, learnable: tuple[Kind, ...]) -> Kind:
+    """What a task learns under a protocol: the first of its kinds of labels that the protocol has.
+
+    Raises:
+        ConfigError: the protocol has none of them.
+    """
+    for kind in learnable:
+        if protocol.aus(kind):
+            return kind
+    raise ConfigError(
+        f"protocol {protocol.name!r} has no labels of {' or '.join(learnable)}, which the task learns from; "
+        "choose another protocol.name or another task"
+    )
+
+
 def make_target(kind: Kind, protocol: Protocol, manifest: Manifest) -> Target:
     """Find a protocol's AUs in a shard set.
 
     Raises:
         ConfigError: the set does not code one of the AUs.
     """
-    aus = protocol.detection_aus if kind == "detection" else protocol.intensity_aus
+    aus = protocol.aus(kind)
     from_occurrence = kind == "detection" and protocol.present_from is None
     coded = manifest.occurrence_aus if from_occurrence else manifest.intensity_aus
     lacking = [au for au in aus if au not in coded]

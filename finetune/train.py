@@ -19,18 +19,20 @@ import torch
 from finetune.artifact import save_model
 from finetune.data import DataConfig, FoldData, Log, draw_seed, open_fold
 from finetune.initial import RANDOM, initial_encoder, initial_temporal
-from finetune.protocols import ProtocolConfig
-from finetune.results import RESULT_NAME, score_outcome, write_results
-from finetune.tasks.aunce import AunceConfig, train_aunce
-from finetune.tasks.intensity import IntensityConfig, train_intensity
+from finetune.protocols import PROTOCOLS, ProtocolConfig
+from finetune.results import RESULT_FORMAT, RESULT_NAME, score_outcome, write_results
+from finetune.targets import kind_of
+from finetune.tasks.aunce import AunceConfig
+from finetune.tasks.intensity import IntensityConfig
+from finetune.tasks.job import Job
 from finetune.tasks.outcome import Outcome
+from finetune.tasks.registry import TASKS
 from pretrain.augment import AugmentConfig
 from pretrain.config import MISSING, ConfigError, dump, to_dict
-from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.encoder import EncoderConfig
 
 WEIGHTS = 6
 """Purpose of the seed that first weights are drawn from."""
-RESULT_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def run(config: FinetuneConfig, log: Log) -> dict[str, Any]:
     """
     _claim(config.out)
     started = time.monotonic()
-    kind: Literal["detection", "intensity"] = "detection" if config.task == "aunce" else "intensity"
+    task = TASKS[config.task]
+    kind = kind_of(PROTOCOLS[config.protocol.name], task.kinds)
     data = open_fold(config.data, config.protocol, kind, config.seed)
     manifest = data.tracks.manifest
     torch.manual_seed(draw_seed(config.seed, WEIGHTS))
@@ -79,7 +82,9 @@ def run(config: FinetuneConfig, log: Log) -> dict[str, Any]:
             f"the set's crops have {manifest.recipe.size} px, the encoder wants {encoder.config.image_size}; "
             "pack larger crops or set encoder.image_size"
         )
-    outcome = _train(config, data, encoder, log)
+    context = initial_temporal(config.init)
+    job = Job(data, encoder, context, config.augment, config.seed, log)
+    outcome = task.train(job, getattr(config, config.task))
     result = _result(config, data, outcome, {**init, "backbone": to_dict(encoder.config)})
     result["seconds"] = time.monotonic() - started
     _save(config, data, outcome, result)
@@ -91,6 +96,7 @@ def _result(config: FinetuneConfig, data: FoldData, outcome: Outcome, init: dict
     return {
         "format_version": RESULT_FORMAT,
         "task": config.task,
+        "kind": data.target.kind,
         "aus": list(data.target.aus),
         "init": init,
         "seed": config.seed,
@@ -119,17 +125,11 @@ def _claim(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _train(config: FinetuneConfig, data: FoldData, encoder: FrameEncoder, log: Log) -> Outcome:
-    if config.task == "aunce":
-        return train_aunce(data, encoder, config.aunce, config.augment, config.seed, log)
-    context = initial_temporal(config.init)
-    return train_intensity(data, encoder, context, config.intensity, config.augment, config.seed, log)
-
-
 def _save(config: FinetuneConfig, data: FoldData, outcome: Outcome, result: dict[str, Any]) -> None:
     thresholds = None if outcome.threshold_A is None else outcome.threshold_A.tolist()
     facts = {
         "task": config.task,
+        "kind": data.target.kind,
         "aus": list(data.target.aus),
         "heads": outcome.heads,
         "thresholds": thresholds,

@@ -15,17 +15,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from finetune.data import FoldData, Log, draw_seed
+from finetune.data import FoldData, draw_seed
 from finetune.fit import FitConfig, TwoRates
 from finetune.frames import FrameTable, run_frames
-from finetune.models import AuDetector
+from finetune.models.au_detector import AuDetector
 from finetune.targets import au_weights, positive_rates
+from finetune.tasks.job import Job
 from finetune.tasks.outcome import Outcome, Stages
 from finetune.tasks.probe import Classifier, LinearConfig, choose, linear_epochs
 from pretrain.augment import AugmentConfig, augment
 from pretrain.config import ConfigError
 from pretrain.losses.au_contrast import au_contrast_loss
-from pretrain.models.encoder import FrameEncoder
 from shards.batch import ClipBatch, ClipSpec
 from shards.plan import Plan
 from shards.stream import stream_clips
@@ -83,15 +83,13 @@ def contrast_loss(
     return au_contrast_loss(vectors_NAV, label_NA, kind_NA, exponent_NA, temperature=config.temperature)
 
 
-def train_aunce(
-    data: FoldData, encoder: FrameEncoder, config: AunceConfig, views: AugmentConfig, seed: int, log: Log
-) -> Outcome:
+def train_aunce(job: Job, config: AunceConfig) -> Outcome:
     """Both stages; returns the detector with the epoch and thresholds that validation people chose."""
-    stages = Stages()
+    data, stages = job.data, Stages()
     rate_A = positive_rates(data.train_labels, data.target)
     _refuse_large_cache(data, config)
-    model = AuDetector(encoder, len(data.target.aus), config.width)
-    _contrast_stage(model, data, config, views, rate_A, seed, log, stages)
+    model = AuDetector(job.encoder, len(data.target.aus), config.width)
+    _contrast_stage(model, job, config, rate_A, stages)
 
     # Truly frozen: no gradient, and no batch statistic or dropped path either.
     model.eval().requires_grad_(False)
@@ -106,7 +104,7 @@ def train_aunce(
     train = tables["train"]
     with stages.time("linear"):
         epochs = linear_epochs(
-            train.value_F, train.label_FA, au_weights(rate_A), config.linear, draw_seed(seed, LINEAR)
+            train.value_F, train.label_FA, au_weights(rate_A), config.linear, draw_seed(job.seed, LINEAR)
         )
         choice = choose(epochs, tables["validation"], tables["test"])
     model.classifier_AV.copy_(choice.classifier.weight_AV)
@@ -131,20 +129,14 @@ def train_aunce(
 
 
 def _contrast_stage(
-    model: AuDetector,
-    data: FoldData,
-    config: AunceConfig,
-    views: AugmentConfig,
-    rate_A: NDArray[np.float64],
-    seed: int,
-    log: Log,
-    stages: Stages,
+    model: AuDetector, job: Job, config: AunceConfig, rate_A: NDArray[np.float64], stages: Stages
 ) -> None:
+    data = job.data
     plan = Plan(
         data.tracks,
         ClipSpec(num_frames=1),
         config.fit.batch,
-        seed=draw_seed(seed, ORDER),
+        seed=draw_seed(job.seed, ORDER),
         rows=data.train_rows,
     )
     rare_A = torch.from_numpy(rarer_label(rate_A, config.minority))
@@ -156,12 +148,12 @@ def _contrast_stage(
             _, clips = next(clips_of_step)
             label_BA = torch.from_numpy(data.target.of_batch(clips)[:, 0])
             label_BA = label_BA.masked_fill(~torch.from_numpy(clips.frame_valid_BT[:, :1]), -1)
-            kinds = np.random.default_rng([seed, KINDS, step]).choice(3, len(rate_A), p=config.positives)
-            two_views = _two_views(clips, model.encoder.config.image_size, views)
+            kinds = np.random.default_rng([job.seed, KINDS, step]).choice(3, len(rate_A), p=config.positives)
+            two_views = _two_views(clips, model.encoder.config.image_size, job.views)
             loss = contrast_loss(model, two_views, label_BA, rare_A, config, torch.from_numpy(kinds))
             norm = optimizer.step(loss, step)
         if step % 10 == 0 or step + 1 == config.fit.steps:
-            log({"contrast/loss": loss.item(), "contrast/gradient_norm": norm}, step + 1)
+            job.log({"contrast/loss": loss.item(), "contrast/gradient_norm": norm}, step + 1)
 
 
 def _two_views(clips: ClipBatch, image_size: int, views: AugmentConfig) -> Tensor:

@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finetune.data import FoldData, Log, draw_seed
+from finetune.data import FoldData, draw_seed
 from finetune.fit import FitConfig, TwoRates
 from finetune.frames import FrameTable, run_frames
-from finetune.models import IntensityRegressor
+from finetune.models.intensity_regressor import IntensityRegressor
+from finetune.tasks.job import Job
 from finetune.tasks.outcome import Outcome, Stages
-from pretrain.augment import AugmentConfig, augment
+from pretrain.augment import augment
 from pretrain.config import ConfigError
 from pretrain.labels import Labels
 from pretrain.metrics.intensity import icc, intensity_sums
@@ -127,30 +128,22 @@ def make_regressor(
     return model, heads
 
 
-def train_intensity(
-    data: FoldData,
-    encoder: FrameEncoder,
-    context: FrameContext | None,
-    config: IntensityConfig,
-    views: AugmentConfig,
-    seed: int,
-    log: Log,
-) -> Outcome:
+def train_intensity(job: Job, config: IntensityConfig) -> Outcome:
     """Train on the chosen frames; returns the regressor of the step that validation people chose.
 
     Raises:
         ConfigError: no frame is labelled, or a temporal module is wanted that is not there.
     """
-    stages = Stages()
-    labelled = draw_labelled(data.train_labels, config.labelled_fraction, draw_seed(seed, FRAMES))
-    model, heads = make_regressor(encoder, context, config, len(data.target.aus))
+    data, stages = job.data, Stages()
+    labelled = draw_labelled(data.train_labels, config.labelled_fraction, draw_seed(job.seed, FRAMES))
+    model, heads = make_regressor(job.encoder, job.context, config, len(data.target.aus))
     mean_A = _start_at_the_mean(model, data, labelled)
-    plan = _plan(data, labelled, config, seed)
+    plan = _plan(data, labelled, config, job.seed)
     best: _Look | None = None
     upper: _Look | None = None
-    for step in _fit(model, data, labelled, plan, config, views, log, stages):
+    for step in _fit(model, job, labelled, plan, config, stages):
         look = _look(model, data, step, stages)
-        log({"validation/icc": look.validation_icc, "time/looks": float(step)}, step)
+        job.log({"validation/icc": look.validation_icc, "time/looks": float(step)}, step)
         if best is None or look.validation_icc > best.validation_icc:
             best, weights = look, deepcopy(model.state_dict())
         if upper is None or look.test_icc > upper.test_icc:
@@ -175,7 +168,7 @@ def train_intensity(
         best_on_test_threshold_A=None,
         facts={
             **_facts(data, labelled, plan, mean_A),
-            "temporal": "fresh" if context is None or config.temporal == "fresh" else "pretrained",
+            "temporal": "fresh" if job.context is None or config.temporal == "fresh" else "pretrained",
         },
         stages=stages.stages,
     )
@@ -219,15 +212,14 @@ def _start_at_the_mean(
 
 def _fit(
     model: IntensityRegressor,
-    data: FoldData,
+    job: Job,
     labelled: dict[int, list[int]],
     plan: Plan,
     config: IntensityConfig,
-    views: AugmentConfig,
-    log: Log,
     stages: Stages,
 ) -> Iterator[int]:
     """Train; yields the number of steps done whenever it is time to look."""
+    data = job.data
     row_of = {data.tracks.keys[row]: row for row in labelled}
     optimizer = TwoRates(model.encoder, model, config.fit)
     batches = stream_clips(data.tracks, plan, data.stream)
@@ -236,7 +228,7 @@ def _fit(
         model.train()
         with stages.time("fit", images=config.fit.batch * config.window):
             _, clips = next(batches)
-            frames = augment(torch.from_numpy(clips.frames_BTHWC), clips.augment_seed_B, 0, size, views)
+            frames = augment(torch.from_numpy(clips.frames_BTHWC), clips.augment_seed_B, 0, size, job.views)
             chosen_BT = torch.from_numpy(chosen_frames(clips, row_of, labelled))
             value_BTA, _ = model(frames)
             label_BTA = torch.from_numpy(data.target.of_batch(clips))
@@ -244,7 +236,7 @@ def _fit(
             norm = optimizer.step(loss, step)
         done = step + 1
         if step % 10 == 0 or done == config.fit.steps:
-            log({"fit/loss": loss.item(), "fit/gradient_norm": norm}, done)
+            job.log({"fit/loss": loss.item(), "fit/gradient_norm": norm}, done)
         if done % config.evaluate_every == 0 or done == config.fit.steps:
             yield done
 

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.frames import FrameTable
-from finetune.models import AuDetector, IntensityRegressor
+from finetune.models.network import Network
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The result of one job, before scoring."""
 
-    model: AuDetector | IntensityRegressor
-    heads: dict[str, int]
+    model: Network
+    heads: dict[str, Any]
     """Constructor arguments of the model besides its encoder."""
     threshold_A: NDArray[np.float64] | None
     """Probability from which an AU counts as present, chosen on validation people; None for intensities."""

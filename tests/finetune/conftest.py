@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from finetune.artifact import save_model
-from finetune.models import AuDetector, IntensityRegressor
+from finetune.models.au_detector import AuDetector
+from finetune.models.intensity_regressor import IntensityRegressor
 from finetune.results import dump_sums, summary
 from pretrain.metrics.detection import detection_sums, everything_present
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
@@ -54,8 +55,9 @@ def toy_result(start, seed=0, fold=3, skill=1.0, people=6):
     person_F = [f"p{fold}-{i // 30}" for i in range(len(label_FA))]
     sums = detection_sums(score_FA, np.full(3, 0.6), label_FA, person_F)
     return {
-        "format_version": 1,
+        "format_version": 2,
         "task": "aunce",
+        "kind": "detection",
         "aus": list(RESULT_AUS),
         "init": {"init": start, "backbone": {"model_type": "resnet"}},
         "seed": seed,
@@ -116,12 +118,8 @@ def saved_models(tmp_path, tiny_encoder, real_recipe):
     regressor = IntensityRegressor(FrameEncoder(tiny_encoder), 2, 8, 8)
     shared = {"aus": [4, 12], "recipe": asdict(real_recipe)}
     heads = {"num_aus": 2, "width": 8}
-    save_model(
-        tmp_path / "aunce", detector, {**shared, "task": "aunce", "heads": heads, "thresholds": [0.5, 0.4]}
-    )
-    save_model(
-        tmp_path / "intensity",
-        regressor,
-        {**shared, "task": "intensity", "heads": {**heads, "hidden": 8}, "thresholds": None},
-    )
+    detection = {**shared, "task": "aunce", "kind": "detection", "heads": heads, "thresholds": [0.5, 0.4]}
+    intensity = {**shared, "task": "intensity", "kind": "intensity", "thresholds": None}
+    save_model(tmp_path / "aunce", detector, detection)
+    save_model(tmp_path / "intensity", regressor, {**intensity, "heads": {**heads, "hidden": 8}})
     return {"aunce": tmp_path / "aunce", "intensity": tmp_path / "intensity"}

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from finetune.artifact import load_model, output_units
-from finetune.models import AuDetector, IntensityRegressor
+from finetune.models.au_detector import AuDetector
+from finetune.models.intensity_regressor import IntensityRegressor
 from pretrain.config import ConfigError
 
 
@@ -24,7 +25,7 @@ def test_a_saved_model_computes_the_same(saved_models):
 
 
 def test_outputs_have_units():
-    columns = list(output_units("aunce", [4, 12]))
+    columns = list(output_units("detection", [4, 12]))
     assert columns == [
         *("face", "frame_number", "time_seconds"),
         *("AU4_probability", "AU4_present", "AU12_probability", "AU12_present"),
@@ -38,7 +39,7 @@ def test_messages(saved_models, tmp_path):
     path = saved_models["aunce"] / "model.json"
     facts = json.loads(path.read_text())
     path.write_text(json.dumps({**facts, "format_version": 9}))
-    with pytest.raises(ConfigError, match="has format version 9, this program reads 2"):
+    with pytest.raises(ConfigError, match="has format version 9, this program reads 3"):
         load_model(saved_models["aunce"])
     path.write_text(json.dumps({**facts, "recipe": {**facts["recipe"], "size": 48}}))
     with pytest.raises(ConfigError, match="the file was altered, register the model again"):

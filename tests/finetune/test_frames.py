@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from finetune.frames import rounds_of, run_frames
-from finetune.models import IntensityRegressor
+from finetune.models.intensity_regressor import IntensityRegressor
 from finetune.protocols import DISFA
 from finetune.targets import make_target
 from pretrain.models.encoder import FrameEncoder

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from finetune.models import AuDetector, IntensityRegressor, LinearBlock
+from finetune.models.au_detector import AuDetector, LinearBlock
+from finetune.models.intensity_regressor import IntensityRegressor
 from pretrain.models.encoder import FrameEncoder, FrameFeatures
 
 

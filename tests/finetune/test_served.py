@@ -12,7 +12,7 @@ from shards.pack.faces.encode import encode
 def test_a_video_gives_a_row_per_frame_and_its_crops_the_same_values(saved_models, face_video, task):
     model = _load_pyfunc(str(saved_models[task]))
     table = model.predict(pd.DataFrame({VIDEO_COLUMN: [str(face_video)]}))
-    assert list(table) == [VIDEO_COLUMN, *output_units(task, [4, 12])]
+    assert list(table) == [VIDEO_COLUMN, *output_units(model.saved.kind, [4, 12])]
     assert table["frame_number"].tolist() == list(range(30))
     crops = [
         encode(frame)
@@ -31,7 +31,7 @@ def test_a_video_without_a_face_gives_no_rows_but_all_columns(saved_models, blan
     model = ServedModel(load_model(saved_models["aunce"]))
     table = model.predict(pd.DataFrame({VIDEO_COLUMN: [str(blank_video)]}))
     assert len(table) == 0
-    assert list(table) == [VIDEO_COLUMN, *output_units("aunce", [4, 12])]
+    assert list(table) == [VIDEO_COLUMN, *output_units("detection", [4, 12])]
 
 
 def test_messages(saved_models):

@@ -4,15 +4,20 @@ import torch
 
 from finetune.data import DataConfig, open_fold
 from finetune.fit import FitConfig
-from finetune.models import AuDetector
+from finetune.models.au_detector import AuDetector
 from finetune.protocols import ProtocolConfig
 from finetune.tasks.aunce import AunceConfig, contrast_loss, rarer_label, train_aunce
+from finetune.tasks.job import Job
 from finetune.tasks.probe import LinearConfig
 from pretrain.augment import AugmentConfig
 from pretrain.config import ConfigError
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
 
 SHORT = AunceConfig(fit=FitConfig(steps=3, batch=4), linear=LinearConfig(epochs=2), width=8)
+
+
+def quiet(metrics, step):
+    """Where a job logs to."""
 
 
 def test_the_rarer_label_follows_the_training_fold():
@@ -62,7 +67,7 @@ def test_stage_2_leaves_encoder_and_batch_statistics_alone(toy_set, monkeypatch)
         after_stage_1.update({name: tensor.clone() for name, tensor in model.state_dict().items()})
 
     monkeypatch.setattr(module, "_contrast_stage", spy)
-    outcome = train_aunce(data, encoder, SHORT, AugmentConfig(), 0, lambda metrics, step: None)
+    outcome = train_aunce(Job(data, encoder, None, AugmentConfig(), 0, quiet), SHORT)
     final = outcome.model.state_dict()
     changed = {name for name in final if not torch.equal(final[name], after_stage_1[name])}
     assert changed <= {"classifier_AV", "bias_A"}
@@ -79,4 +84,4 @@ def test_messages(toy_set, tiny_encoder):
     data = open_fold(DataConfig(toy_set), ProtocolConfig(), "detection", seed=0)
     small = AunceConfig(max_cached_mib=0)
     with pytest.raises(ConfigError, match=r"MiB, more than aunce\.max_cached_mib=0"):
-        train_aunce(data, FrameEncoder(tiny_encoder), small, AugmentConfig(), 0, lambda metrics, step: None)
+        train_aunce(Job(data, FrameEncoder(tiny_encoder), None, AugmentConfig(), 0, quiet), small)

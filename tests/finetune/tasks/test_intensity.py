@@ -9,7 +9,7 @@ import torch
 from finetune.artifact import load_model
 from finetune.data import DataConfig
 from finetune.fit import FitConfig
-from finetune.models import IntensityRegressor
+from finetune.models.intensity_regressor import IntensityRegressor
 from finetune.tasks.intensity import (
     IntensityConfig,
     chosen_frames,

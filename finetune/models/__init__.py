@@ -1,0 +1,1 @@
+"""The networks that become registered models: encoder, heads, and values with units out."""
