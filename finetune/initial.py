@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from pretrain.config import ConfigError
-from pretrain.models.encoder import FACTS_NAME, EncoderConfig, FrameEncoder, load_encoder, load_temporal
-from pretrain.models.temporal import CONTEXT_NAME, FrameContext
+from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.exported import FACTS_NAME, PART_FILES, Parts, load_encoder, load_parts
 from shards import storage
 
 RANDOM = "random"
@@ -46,26 +46,26 @@ def initial_encoder(
     return encoder.float(), {"init": "pretrained", "source": init, **facts}
 
 
-def initial_temporal(init: str) -> FrameContext | None:
-    """What is between encoder and head as it was exported with the encoder, in float32; None if nothing was.
+def initial_parts(init: str) -> Parts:
+    """What was exported with the encoder for finetuning to go on with, in float32.
 
     Args:
         init: as `initial_encoder`, which has found an encoder there.
 
     Raises:
-        ConfigError: the export speaks of a temporal module that is not there.
+        ConfigError: the export speaks of a part that is not there.
     """
     if init == RANDOM:
-        return None
-    with tempfile.TemporaryDirectory(prefix="facscale-temporal-") as folder:
-        storage.download(
-            init, sorted({FACTS_NAME, CONTEXT_NAME} & set(storage.list_names(init))), Path(folder)
-        )
+        return Parts()
+    with tempfile.TemporaryDirectory(prefix="facscale-parts-") as folder:
+        wanted = {FACTS_NAME, *PART_FILES} & set(storage.list_names(init))
+        storage.download(init, sorted(wanted), Path(folder))
         try:
-            context = load_temporal(Path(folder))
+            parts = load_parts(Path(folder))
         except FileNotFoundError as error:
             raise ConfigError(
-                f"init={init!r} is not whole: {FACTS_NAME} speaks of a temporal module, {CONTEXT_NAME} is "
-                "missing; export again by starting the pretraining run once more"
+                f"init={init!r} is not whole ({error}); export again by starting the pretraining run once more"
             ) from error
-    return None if context is None else context.float()
+    for part in parts.named().values():
+        part.float()
+    return parts

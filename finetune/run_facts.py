@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.config import ConfigError
 from pretrain.losses.temporal_contrast import margin_nce
-from pretrain.models.encoder import FACTS_NAME
+from pretrain.models.exported import FACTS_NAME
 from shards import storage
 from shards.schema import Manifest
 

@@ -18,7 +18,7 @@ import torch
 
 from finetune.artifact import save_model
 from finetune.data import DataConfig, FoldData, Log, draw_seed, open_fold
-from finetune.initial import RANDOM, initial_encoder, initial_temporal
+from finetune.initial import RANDOM, initial_encoder, initial_parts
 from finetune.protocols import PROTOCOLS, ProtocolConfig
 from finetune.results import RESULT_FORMAT, RESULT_NAME, score_outcome, write_results
 from finetune.targets import kind_of
@@ -82,8 +82,7 @@ def run(config: FinetuneConfig, log: Log) -> dict[str, Any]:
             f"the set's crops have {manifest.recipe.size} px, the encoder wants {encoder.config.image_size}; "
             "pack larger crops or set encoder.image_size"
         )
-    context = initial_temporal(config.init)
-    job = Job(data, encoder, context, config.augment, config.seed, log)
+    job = Job(data, encoder, initial_parts(config.init), config.augment, config.seed, log)
     outcome = task.train(job, getattr(config, config.task))
     result = _result(config, data, outcome, {**init, "backbone": to_dict(encoder.config)})
     result["seconds"] = time.monotonic() - started

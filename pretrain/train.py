@@ -24,7 +24,7 @@ from pretrain.engines.micro import micro_batches
 from pretrain.errors import NotFiniteError, StoppedError
 from pretrain.flops import FlopCount
 from pretrain.meter import Meter, due
-from pretrain.models.encoder import save_encoder
+from pretrain.models.exported import save_encoder
 from pretrain.not_finite import FiniteWatch
 from pretrain.objectives.objective import Objective
 from pretrain.objectives.registry import OBJECTIVES
@@ -175,7 +175,7 @@ def _stop_unless_finite(metrics: Mapping[str, float], step: int) -> None:
 
 
 def _export(objective: Objective, tracks: TrackSet, config: PretrainConfig, step: int) -> None:
-    """Write the encoder, and the temporal module if one was trained, as safetensors and config."""
+    """Write the encoder, and what finetuning goes on with beside it, as safetensors and config."""
     facts = {
         "recipe_digest": tracks.manifest.recipe_digest,
         "recipe": to_dict(tracks.manifest.recipe),
@@ -185,6 +185,6 @@ def _export(objective: Objective, tracks: TrackSet, config: PretrainConfig, step
         "exported_unix_seconds": round(time.time()),
     }
     with tempfile.TemporaryDirectory(prefix="facscale-encoder-") as folder:
-        save_encoder(objective.encoder, Path(folder), facts, objective.context)
+        save_encoder(objective.encoder, Path(folder), facts, objective.parts())
         for path in sorted(Path(folder).iterdir()):
             storage.write_file(storage.join(config.run.url, ENCODER_FOLDER, path.name), path)

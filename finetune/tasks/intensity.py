@@ -136,7 +136,8 @@ def train_intensity(job: Job, config: IntensityConfig) -> Outcome:
     """
     data, stages = job.data, Stages()
     labelled = draw_labelled(data.train_labels, config.labelled_fraction, draw_seed(job.seed, FRAMES))
-    model, heads = make_regressor(job.encoder, job.context, config, len(data.target.aus))
+    context = job.parts.temporal
+    model, heads = make_regressor(job.encoder, context, config, len(data.target.aus))
     mean_A = _start_at_the_mean(model, data, labelled)
     plan = _plan(data, labelled, config, job.seed)
     best: _Look | None = None
@@ -168,7 +169,7 @@ def train_intensity(job: Job, config: IntensityConfig) -> Outcome:
         best_on_test_threshold_A=None,
         facts={
             **_facts(data, labelled, plan, mean_A),
-            "temporal": "fresh" if job.context is None or config.temporal == "fresh" else "pretrained",
+            "temporal": "fresh" if context is None or config.temporal == "fresh" else "pretrained",
         },
         stages=stages.stages,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from finetune.data import FoldData, Log
 from pretrain.augment import AugmentConfig
 from pretrain.models.encoder import FrameEncoder
-from pretrain.models.temporal import FrameContext
+from pretrain.models.exported import Parts
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Job:
     data: FoldData
     encoder: FrameEncoder
     """Random or pretrained; the task trains it in place."""
-    context: FrameContext | None
-    """What pretraining put between encoder and head, if anything."""
+    parts: Parts
+    """What pretraining trained with the encoder, for the task to go on with."""
     views: AugmentConfig
     seed: int
     log: Log

@@ -4,10 +4,8 @@ Axes: N frames, C channels, H W pixels, S spatial tokens, D features.
 """
 
 import difflib
-import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -17,11 +15,9 @@ from transformers import AutoConfig, AutoModel
 from pretrain.config import ConfigError
 from pretrain.models.backbones import BACKBONES, last_map, settings_of
 from pretrain.models.pretrained import pretrained_backbone
-from pretrain.models.temporal import FrameContext, load_context, save_context
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-FACTS_NAME = "facscale.json"
 DEFAULT_TYPE = "convnext"
 
 DEFAULT_SETTINGS: dict[str, dict[str, Any]] = {
@@ -239,53 +235,3 @@ def _backbone(config: EncoderConfig) -> tuple[Any, dict[str, Any]]:
     if hasattr(backbone_config, "image_size"):
         backbone_config.image_size = config.image_size
     return AutoModel.from_config(backbone_config), settings
-
-
-def save_encoder(
-    encoder: FrameEncoder, folder: Path, facts: dict[str, Any], context: FrameContext | None = None
-) -> None:
-    """Write safetensors and config that `AutoModel.from_pretrained` loads, and `facts` beside them.
-
-    Args:
-        encoder: what to export.
-        folder: where to.
-        facts: what a user of the encoder must know: crop recipe digest, training data, step.
-        context: the temporal module that was trained with it, for a file of its own.
-    """
-    encoder.backbone.save_pretrained(folder, safe_serialization=True)
-    content = {**facts, "image_size": encoder.config.image_size, "model_type": encoder.config.model_type}
-    content |= {name: getattr(encoder.config, name) for name in ("settings", "precision", "pool")}
-    if context is not None:
-        content["temporal"] = save_context(context, folder)
-    (folder / FACTS_NAME).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-
-
-def load_encoder(folder: Path) -> tuple[FrameEncoder, dict[str, Any]]:
-    """The encoder that `save_encoder` wrote, in its precision and evaluation mode, and its facts.
-
-    Raises:
-        FileNotFoundError: `folder` has no exported encoder.
-    """
-    facts = _facts(folder)
-    names = ("model_type", "settings", "image_size", "precision", "pool")
-    encoder = FrameEncoder(EncoderConfig(**{name: facts[name] for name in names}))
-    encoder.backbone = AutoModel.from_pretrained(folder, use_safetensors=True)
-    return encoder.to(encoder.dtype).eval(), facts
-
-
-def load_temporal(folder: Path) -> FrameContext | None:
-    """The temporal module that was exported with an encoder; None of an objective that trains none.
-
-    Raises:
-        FileNotFoundError: `folder` has no exported encoder, or not the temporal module it speaks of.
-    """
-    sizes = _facts(folder).get("temporal")
-    return None if sizes is None else load_context(folder, sizes)
-
-
-def _facts(folder: Path) -> dict[str, Any]:
-    path = folder / FACTS_NAME
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no exported encoder: {FACTS_NAME} is missing")
-    facts: dict[str, Any] = json.loads(path.read_text())
-    return facts

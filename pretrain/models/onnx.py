@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from pretrain.config import ConfigError
-from pretrain.models.encoder import FrameEncoder, load_encoder
+from pretrain.models.encoder import FrameEncoder
+from pretrain.models.exported import load_encoder
 from shards import storage
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")

@@ -3,14 +3,10 @@
 Axes: B tracks, T frames in time order, D encoder features, H context features, K steps ahead.
 """
 
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-
-CONTEXT_NAME = "temporal.safetensors"
 
 
 class CausalGru(nn.Module):
@@ -65,7 +61,8 @@ class FrameContext(nn.Module):
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
-        self.dim, self.hidden = dim, hidden
+        self.sizes = {"dim": dim, "hidden": hidden}
+        self.hidden = hidden
         self.project = nn.Linear(dim, hidden)
         self.temporal = CausalGru(hidden, hidden)
 
@@ -103,27 +100,3 @@ class FuturePredictor(nn.Module):
             _, state_NH = temporal(predicted[-1].unsqueeze(1), None, state_NH)
             predicted.append(head(state_NH))
         return torch.stack(predicted, dim=1).view(*context_BTH.shape[:2], self.steps_ahead, -1)
-
-
-def save_context(context: FrameContext, folder: Path) -> dict[str, int]:
-    """Write the weights as `temporal.safetensors`; returns the sizes that `load_context` wants."""
-    tensors = {name: tensor.detach().contiguous().clone() for name, tensor in context.state_dict().items()}
-    save_file(tensors, folder / CONTEXT_NAME)
-    return {"dim": context.dim, "hidden": context.hidden}
-
-
-def load_context(folder: Path, sizes: dict[str, int]) -> FrameContext:
-    """What `save_context` wrote, in its precision and evaluation mode.
-
-    Raises:
-        FileNotFoundError: `folder` has none.
-    """
-    path = folder / CONTEXT_NAME
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no temporal module: {CONTEXT_NAME} is missing")
-    tensors = load_file(path)
-    # Built without memory: torch's generator gives nothing to weights that are replaced.
-    with torch.device("meta"):
-        context = FrameContext(**sizes)
-    context.load_state_dict(tensors, assign=True)
-    return context.eval()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pretrain.augment import AugmentConfig
 from pretrain.config import ConfigError
@@ -24,6 +24,8 @@ from pretrain.losses.activity_contrast import activity_contrast
 from pretrain.losses.image_text import image_text
 from pretrain.models.activity_texts import embed_texts, read_activities
 from pretrain.models.encoder import EncoderConfig
+from pretrain.models.exported import Parts
+from pretrain.models.joint_space import JointSpace
 from pretrain.models.projected import unit
 from pretrain.objectives.objective import FrameContrastConfig, GlobalMean, Losses, feature_std, losses
 from pretrain.objectives.student import StudentObjective
@@ -31,9 +33,6 @@ from pretrain.world import World
 from shards.policies import Grouped, Policy
 from shards.schema import identity_hash
 from shards.tracks import TrackSet
-
-FIRST_SCALE, MOST_SCALE = 1 / 0.07, 100.0
-"""Of the logits between images and texts, as CLIP has them (https://arxiv.org/abs/2103.00020)."""
 
 
 @dataclass(frozen=True)
@@ -158,18 +157,11 @@ class Clef(StudentObjective):
             # Each embeds, so that what is missing stops all alike, but processors round in ways of their own.
             # A buffer, as a run goes on with the texts that it began with.
             self.register_buffer("text_CE", torch.tensor(world.broadcast(text_CE.tolist())))
-            self.image_projection = nn.Linear(self.encoder.dim, config.dim)
-            self.text_projection = nn.Linear(text_CE.shape[1], config.dim)
-            # One value along an axis: DeepSpeed cannot send a parameter without axes.
-            self.scale_logit = nn.Parameter(torch.logit(torch.tensor([FIRST_SCALE / MOST_SCALE])))
+            self.joint_space = JointSpace(self.encoder.dim, text_CE.shape[1], config.dim, config.text_encoder)
 
-    @property
-    def logit_scale(self) -> Tensor:
-        """Scale of the logits between images and texts: it nears 100 without being stuck there.
-
-        CLIP clips an exponent after each step instead.
-        """
-        return MOST_SCALE * self.scale_logit.sigmoid().squeeze()
+    def parts(self) -> Parts:
+        """The joint space, unless its texts are none that others could be compared with."""
+        return Parts() if self.config.text in ("none", "number") else Parts(joint_space=self.joint_space)
 
     def forward(self, batch: DeviceBatch, step: int) -> Losses:
         """Loss of this rank's frames."""
@@ -192,22 +184,22 @@ class Clef(StudentObjective):
         if config.text != "none":
             loss_B, correct_B = self._read(pooled_VND, text_M, valid_M, len(batch))
             parts |= {"loss/image_text": mean(loss_B), "clef/text_accuracy": mean(correct_B)}
-            parts["clef/logit_scale"] = self.logit_scale
+            parts["clef/logit_scale"] = self.joint_space.scale
             total = total + config.text_weight * parts["loss/image_text"]
         return losses(total, parts, world)
 
     def _read(self, pooled_VND: Tensor, text_M: Tensor, valid_M: Tensor, clips: int) -> tuple[Tensor, Tensor]:
         """Loss of each clip with its text, and the share of its views that find it; (B,) each."""
         # A frame's two views stand side by side, as the images of a rank must stand together.
-        image_ND = unit(self.image_projection(pooled_VND)).transpose(0, 1).flatten(0, 1)
+        image_ND = self.joint_space.images(pooled_VND).transpose(0, 1).flatten(0, 1)
         found = image_text(
             image_ND,
             self.world.gather_with_gradient(image_ND),
-            unit(self.text_projection(self.text_CE.to(pooled_VND.dtype))),
+            self.joint_space.texts(self.text_CE),
             text_M.repeat_interleave(2),
             valid_M.repeat_interleave(2),
             self.world.rank * len(image_ND),
-            self.logit_scale,
+            self.joint_space.scale,
         )
         return found.loss_N.view(clips, -1).mean(dim=1), found.correct_N.view(clips, -1).mean(dim=1)
 

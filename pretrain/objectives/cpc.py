@@ -26,6 +26,7 @@ from pretrain.device import DeviceBatch
 from pretrain.losses.future_contrast import Candidates, Negatives, future_contrast
 from pretrain.models.batch_norm import normalise_globally
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.exported import Parts
 from pretrain.models.projected import unit
 from pretrain.models.temporal import FrameContext, FuturePredictor
 from pretrain.objectives.objective import GlobalMean, Losses, feature_std, losses
@@ -92,8 +93,6 @@ class CpcConfig:
 class Cpc(EncoderObjective):
     """The objective. Its parameters are the encoder, the temporal module and the predictors."""
 
-    context: FrameContext
-
     def __init__(
         self,
         config: CpcConfig,
@@ -109,6 +108,10 @@ class Cpc(EncoderObjective):
         normalise_globally(self.encoder, world)
         self.context = FrameContext(self.encoder.dim, config.hidden)
         self.predictor = FuturePredictor(config.hidden, config.steps_ahead, config.prediction)
+
+    def parts(self) -> Parts:
+        """The temporal module."""
+        return Parts(temporal=self.context)
 
     def forward(self, batch: DeviceBatch, step: int) -> Losses:
         """Loss of this rank's clips."""

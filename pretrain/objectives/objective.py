@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pretrain.device import DeviceBatch
 from pretrain.models.encoder import FrameEncoder
-from pretrain.models.temporal import FrameContext
+from pretrain.models.exported import Parts
 from pretrain.world import World
 from shards.batch import ClipSpec
 from shards.policies import AnyOrder, Policy
@@ -31,8 +31,6 @@ class Objective(Protocol):
 
     clip_spec: ClipSpec
     encoder: FrameEncoder
-    context: FrameContext | None
-    """What is exported beside the encoder, if the objective trains a temporal module."""
 
     def forward(self, batch: DeviceBatch, step: int) -> Losses: ...
 
@@ -41,6 +39,9 @@ class Objective(Protocol):
 
         `weights` are float32 masters with their parameters' names, made one at a time: take all or none.
         """
+
+    def parts(self) -> Parts:
+        """What is exported beside the encoder."""
 
     def companions(self) -> dict[str, nn.Module]:
         """Modules outside the engine (momentum encoder, memory), equal on every rank; checkpointed."""

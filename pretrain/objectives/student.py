@@ -10,19 +10,21 @@ from pretrain.device import DeviceBatch
 from pretrain.memory import Memory
 from pretrain.models.batch_norm import normalise_globally
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.exported import Parts
 from pretrain.models.projected import ProjectedEncoder
-from pretrain.models.temporal import FrameContext
 from pretrain.momentum import MomentumEncoder, planned_momentum
 from pretrain.world import World
 
 
 class EncoderObjective(nn.Module):
-    """Trains an encoder on augmented views; has no companions unless a subclass says so."""
+    """Trains an encoder on augmented views; has neither parts nor companions unless a subclass says so."""
 
     def __init__(self, image_size: int, augmentation: AugmentConfig, world: World) -> None:
         super().__init__()
         self.augmentation, self.world, self.image_size = augmentation, world, image_size
-        self.context: FrameContext | None = None
+
+    def parts(self) -> Parts:
+        return Parts()
 
     def companions(self) -> dict[str, nn.Module]:
         return {}

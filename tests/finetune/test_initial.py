@@ -3,10 +3,11 @@ import json
 import pytest
 import torch
 
-from finetune.initial import initial_encoder, initial_temporal
+from finetune.initial import initial_encoder, initial_parts
 from pretrain.config import ConfigError
-from pretrain.models.encoder import FACTS_NAME, FrameEncoder, save_encoder
-from pretrain.models.temporal import CONTEXT_NAME, FrameContext
+from pretrain.models.encoder import FrameEncoder
+from pretrain.models.exported import FACTS_NAME, Parts, save_encoder
+from pretrain.models.temporal import FrameContext
 
 
 def test_random_weights_follow_the_seed(tiny_encoder):
@@ -35,15 +36,15 @@ def test_an_encoder_that_does_not_say_its_recipe_is_refused(tiny_encoder, tmp_pa
 
 def test_a_temporal_module_comes_with_the_encoder_it_was_exported_with(tiny_encoder, tmp_path):
     encoder, context = FrameEncoder(tiny_encoder), FrameContext(16, 6).bfloat16()
-    save_encoder(encoder, tmp_path / "cpc", {"recipe_digest": "r"}, context)
+    save_encoder(encoder, tmp_path / "cpc", {"recipe_digest": "r"}, Parts(context))
     save_encoder(encoder, tmp_path / "clp", {"recipe_digest": "r"})
-    assert initial_temporal("random") is None
-    assert initial_temporal(str(tmp_path / "clp")) is None
-    found = initial_temporal(str(tmp_path / "cpc"))
+    assert initial_parts("random") == Parts()
+    assert initial_parts(str(tmp_path / "clp")) == Parts()
+    found = initial_parts(str(tmp_path / "cpc")).temporal
     for name, tensor in found.state_dict().items():
         assert torch.equal(tensor, context.state_dict()[name].float()), name
-    (tmp_path / "cpc" / CONTEXT_NAME).unlink()
+    (tmp_path / "cpc" / "temporal.safetensors").unlink()
     with pytest.raises(
-        ConfigError, match=r"not whole: facscale.json speaks of .* temporal.safetensors is mis"
+        ConfigError, match=r"is not whole \(.* speaks of temporal.safetensors, which is missing\)"
     ):
-        initial_temporal(str(tmp_path / "cpc"))
+        initial_parts(str(tmp_path / "cpc"))

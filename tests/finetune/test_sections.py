@@ -17,7 +17,8 @@ from pretrain.augment import AugmentConfig, augment
 from pretrain.checkpoint_files import FORMAT, MARKER, HostPart
 from pretrain.config import ConfigError, to_dict
 from pretrain.engines.fragment import Fragment
-from pretrain.models.encoder import FACTS_NAME, FrameEncoder, save_encoder
+from pretrain.models.encoder import FrameEncoder
+from pretrain.models.exported import FACTS_NAME, save_encoder
 from pretrain.models.projected import ProjectedEncoder
 from shards.batch import ClipSpec
 from shards.plan import Plan

@@ -20,7 +20,8 @@ from pretrain.augment import PLAIN
 from pretrain.config import ConfigError, dump, load, parse
 from pretrain.metrics.detection import f1
 from pretrain.metrics.people import mean_over_aus
-from pretrain.models.encoder import FrameEncoder, save_encoder
+from pretrain.models.encoder import FrameEncoder
+from pretrain.models.exported import save_encoder
 from pretrain.optim import OptimConfig
 from shards.tracks import load_tracks
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pretrain.config import Request, load
-from pretrain.models.encoder import EncoderConfig, FrameEncoder, save_encoder
+from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.exported import save_encoder
 from pretrain.recipe import PretrainConfig
 
 ROOT = Path(__file__).parents[2]

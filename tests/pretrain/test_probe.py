@@ -12,7 +12,8 @@ import torch
 from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.config import ConfigError
 from pretrain.engine import EngineConfig
-from pretrain.models.encoder import FrameEncoder, load_encoder
+from pretrain.models.encoder import FrameEncoder
+from pretrain.models.exported import load_encoder
 from pretrain.probe import AU_R, IDENTITY, STRENGTH, Probe, ProbeConfig, au_r
 from pretrain.recipe import check
 from pretrain.world import Alone, World

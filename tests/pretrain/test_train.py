@@ -14,7 +14,7 @@ from pretrain.config import from_dict
 from pretrain.engine import EngineConfig
 from pretrain.errors import NotFiniteError
 from pretrain.meter import clip_fingerprint
-from pretrain.models.encoder import load_encoder
+from pretrain.models.exported import load_encoder
 from pretrain.optim import OptimConfig
 from pretrain.recipe import PretrainConfig, check
 from pretrain.tracking import NoTracker, SpoolTracker, Tracker

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pretrain.augment import augment
-from pretrain.models.encoder import FrameEncoder, load_encoder
+from pretrain.models.encoder import FrameEncoder
+from pretrain.models.exported import load_encoder
 from pretrain.optim import build_optimizer, learning_rate_at
 from pretrain.recipe import PretrainConfig
 from tests.benchmarks.learning.methods import IMAGES

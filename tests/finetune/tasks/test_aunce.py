@@ -12,6 +12,7 @@ from finetune.tasks.probe import LinearConfig
 from pretrain.augment import AugmentConfig
 from pretrain.config import ConfigError
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.exported import Parts
 
 SHORT = AunceConfig(fit=FitConfig(steps=3, batch=4), linear=LinearConfig(epochs=2), width=8)
 
@@ -67,7 +68,7 @@ def test_stage_2_leaves_encoder_and_batch_statistics_alone(toy_set, monkeypatch)
         after_stage_1.update({name: tensor.clone() for name, tensor in model.state_dict().items()})
 
     monkeypatch.setattr(module, "_contrast_stage", spy)
-    outcome = train_aunce(Job(data, encoder, None, AugmentConfig(), 0, quiet), SHORT)
+    outcome = train_aunce(Job(data, encoder, Parts(), AugmentConfig(), 0, quiet), SHORT)
     final = outcome.model.state_dict()
     changed = {name for name in final if not torch.equal(final[name], after_stage_1[name])}
     assert changed <= {"classifier_AV", "bias_A"}
@@ -84,4 +85,4 @@ def test_messages(toy_set, tiny_encoder):
     data = open_fold(DataConfig(toy_set), ProtocolConfig(), "detection", seed=0)
     small = AunceConfig(max_cached_mib=0)
     with pytest.raises(ConfigError, match=r"MiB, more than aunce\.max_cached_mib=0"):
-        train_aunce(Job(data, FrameEncoder(tiny_encoder), None, AugmentConfig(), 0, quiet), small)
+        train_aunce(Job(data, FrameEncoder(tiny_encoder), Parts(), AugmentConfig(), 0, quiet), small)

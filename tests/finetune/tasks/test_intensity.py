@@ -21,7 +21,8 @@ from finetune.train import FinetuneConfig, run
 from pretrain.augment import PLAIN
 from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.config import ConfigError, from_dict
-from pretrain.models.encoder import FACTS_NAME, FrameEncoder
+from pretrain.models.encoder import FrameEncoder
+from pretrain.models.exported import FACTS_NAME
 from pretrain.models.temporal import FrameContext
 from pretrain.optim import OptimConfig
 from pretrain.recipe import PretrainConfig

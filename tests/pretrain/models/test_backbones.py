@@ -7,7 +7,8 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from pretrain.models.backbones import BACKBONES
-from pretrain.models.encoder import EncoderConfig, FrameEncoder, load_encoder, save_encoder
+from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.exported import load_encoder, save_encoder
 
 TOKENS = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 STAGES = {"hidden_sizes": [8, 8, 8, 16], "depths": [1, 1, 1, 1]}

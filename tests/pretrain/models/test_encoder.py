@@ -7,17 +7,8 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from pretrain.models.encoder import (
-    FACTS_NAME,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    EncoderConfig,
-    FrameEncoder,
-    load_encoder,
-    load_temporal,
-    save_encoder,
-)
-from pretrain.models.temporal import CONTEXT_NAME, FrameContext
+from pretrain.models.encoder import IMAGENET_MEAN, IMAGENET_STD, EncoderConfig, FrameEncoder
+from pretrain.models.exported import FACTS_NAME, load_encoder, save_encoder
 
 CONVNEXT = EncoderConfig(
     "convnext", {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2, "patch_size": 4}, 32
@@ -98,24 +89,6 @@ def test_transformers_alone_loads_the_export(config, tmp_path):
     for name, tensor in encoder.backbone.state_dict().items():
         assert torch.equal(stored[name], tensor), name
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
-
-
-def test_a_temporal_module_is_exported_beside_it_and_disturbs_nothing(tmp_path):
-    encoder, context = built(CONVNEXT), FrameContext(16, 6)
-    save_encoder(encoder, tmp_path / "with", {"step": 7}, context)
-    save_encoder(encoder, tmp_path / "without", {"step": 7})
-    loaded = load_temporal(tmp_path / "with")
-    assert (loaded.dim, loaded.hidden) == (16, 6)
-    for name, tensor in context.state_dict().items():
-        assert torch.equal(loaded.state_dict()[name], tensor), name
-    assert load_temporal(tmp_path / "without") is None
-    assert json.loads((tmp_path / "with" / FACTS_NAME).read_text())["temporal"] == {"dim": 16, "hidden": 6}
-    backbone = AutoModel.from_pretrained(tmp_path / "with")
-    for name, tensor in encoder.backbone.state_dict().items():
-        assert torch.equal(backbone.state_dict()[name], tensor), name
-    (tmp_path / "with" / CONTEXT_NAME).unlink()
-    with pytest.raises(FileNotFoundError, match="holds no temporal module"):
-        load_temporal(tmp_path / "with")
 
 
 def test_another_precision_survives_the_export(tmp_path):

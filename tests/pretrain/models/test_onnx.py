@@ -8,7 +8,8 @@ import torch
 
 from pretrain.config import ConfigError
 from pretrain.models import onnx
-from pretrain.models.encoder import EncoderConfig, FrameEncoder, save_encoder
+from pretrain.models.encoder import EncoderConfig, FrameEncoder
+from pretrain.models.exported import save_encoder
 from pretrain.models.onnx import FRAMES, POOLED, TOKENS, export_onnx, export_url
 
 TOKENS_OF = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 16}

@@ -10,14 +10,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel
 
 from pretrain.config import ConfigError
-from pretrain.models.encoder import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    EncoderConfig,
-    FrameEncoder,
-    load_encoder,
-    save_encoder,
-)
+from pretrain.models.encoder import IMAGENET_MEAN, IMAGENET_STD, EncoderConfig, FrameEncoder
+from pretrain.models.exported import load_encoder, save_encoder
 from pretrain.models.pretrained import PIXELS_NAME, POSITIONS, resample_positions
 
 TOKENS = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}

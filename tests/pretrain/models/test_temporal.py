@@ -5,8 +5,6 @@ from pretrain.models.temporal import (
     CausalGru,
     FrameContext,
     FuturePredictor,
-    load_context,
-    save_context,
 )
 
 torch.set_num_threads(1)
@@ -76,22 +74,3 @@ def test_recursive_predictions_read_on_from_what_was_predicted(frame_context):
             reached_BTH, _ = frame_context.temporal(seen_BTH)
             torch.testing.assert_close(predicted_BTKH[:, t, k], head(reached_BTH[:, -1]))
             seen_BTH = torch.cat([seen_BTH, predicted_BTKH[:, t, k : k + 1]], dim=1)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_stored_context_computes_the_same_and_can_be_trained(frame_context, tmp_path, dtype):
-    frame_context.to(dtype)
-    sizes = save_context(frame_context, tmp_path)
-    before = torch.get_rng_state()
-    loaded = load_context(tmp_path, sizes)
-    assert torch.equal(torch.get_rng_state(), before)
-    pooled_BTD = torch.randn(2, 6, 5).to(dtype)
-    for found, wanted in zip(loaded(pooled_BTD), frame_context(pooled_BTD), strict=True):
-        assert torch.equal(found, wanted)
-    loaded(pooled_BTD).context_BTH.float().sum().backward()
-    assert all(weight.grad.any() for weight in loaded.parameters())
-
-
-def test_a_folder_without_a_context_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no temporal module: temporal.safetensors is missing"):
-        load_context(tmp_path, {"dim": 5, "hidden": 7})
