@@ -1,10 +1,11 @@
 """A finetuned model on disk: `model.safetensors` and `model.json`, all that serving needs.
 
-model.json   task, network, kind of labels, AUs, outputs with units, thresholds, backbone, crop recipe and
-             digest, training data
+model.json   task, network, kind of labels, AUs or expressions, outputs with units, thresholds, backbone,
+             crop recipe and digest, training data
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from shards.schema import CropRecipe
 
 WEIGHTS_NAME, FACTS_NAME = "model.safetensors", "model.json"
 FORMAT_VERSION = 3
+EXPRESSION_COLUMN = "expression"
 
 
 @dataclass(frozen=True)
@@ -33,32 +35,42 @@ class SavedModel:
         return str(self.facts["kind"])
 
     @property
-    def aus(self) -> list[int]:
-        return list(self.facts["aus"])
+    def names(self) -> list[Any]:
+        """What each value is of; see `value_names`."""
+        return value_names(self.facts)
 
     @property
     def recipe(self) -> CropRecipe:
         return CropRecipe(**self.facts["recipe"])
 
 
-def output_units(kind: str, aus: list[int]) -> dict[str, str]:
-    """Column names of the model's output, and what each holds."""
+def value_names(facts: Mapping[str, Any]) -> list[Any]:
+    """What the values of a model, or of a job's result, are of: AUs by number, or expressions by name."""
+    return list(facts["expressions"] if facts["kind"] == "expression" else facts["aus"])
+
+
+def output_units(kind: str, names: Sequence[Any]) -> dict[str, str]:
+    """Column names of the model's output, and what each holds; `names` as `value_names`."""
     columns = {
         "face": "number of the face track in the video, from 0",
         "frame_number": "frame of the video, from 0",
         "time_seconds": "seconds from the start of the video",
     }
-    for au in aus:
-        if kind == "intensity":
-            columns[f"AU{au}_intensity_0_5"] = "intensity, 0 (absent) to 5 (maximal)"
+    for name in names:
+        if kind == "expression":
+            columns[f"{name}_probability"] = "probability of this expression, 0 to 1; all together are 1"
+        elif kind == "intensity":
+            columns[f"AU{name}_intensity_0_5"] = "intensity, 0 (absent) to 5 (maximal)"
         else:
-            columns[f"AU{au}_probability"] = "probability that the AU is present, 0 to 1"
-            columns[f"AU{au}_present"] = "1 where the probability is at least the AU's threshold, else 0"
+            columns[f"AU{name}_probability"] = "probability that the AU is present, 0 to 1"
+            columns[f"AU{name}_present"] = "1 where the probability is at least the AU's threshold, else 0"
+    if kind == "expression":
+        columns[EXPRESSION_COLUMN] = f"the most probable one: {', '.join(names)}"
     return columns
 
 
 def save_model(folder: Path, model: Network, facts: dict[str, Any]) -> None:
-    """Write a model; `facts` hold `kind`, `aus`, `heads`, `thresholds`, `recipe` and what a user must see."""
+    """Write a model; `facts` hold kind, AUs or expressions, heads, thresholds, recipe, and what more."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().contiguous().clone() for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / WEIGHTS_NAME)
@@ -75,7 +87,7 @@ def save_model(folder: Path, model: Network, facts: dict[str, Any]) -> None:
             "image_size": config.image_size,
         },
         "recipe_digest": CropRecipe(**facts["recipe"]).digest,
-        "outputs": output_units(facts["kind"], facts["aus"]),
+        "outputs": output_units(facts["kind"], value_names(facts)),
     }
     (folder / FACTS_NAME).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 

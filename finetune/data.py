@@ -1,11 +1,14 @@
-"""A labelled shard set cut into a fold: who trains, validates and is tested, and on which labels."""
+"""Labelled shard sets cut into a fold: who trains, validates and is tested, and on which labels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from finetune.protocols import PROTOCOLS, Fold, Kind, ProtocolConfig, make_fold
+from finetune.frames import Apply, FrameTable, run_frames
+from finetune.protocols.fold import Fold, make_fold
+from finetune.protocols.protocol import Kind, Protocol
+from finetune.protocols.registry import ProtocolConfig
 from finetune.targets import Target, make_target, read_labels
 from pretrain.config import MISSING, ConfigError
 from pretrain.labels import Labels
@@ -21,57 +24,145 @@ class DataConfig:
     """Where the labelled shards are and how they are read."""
 
     url: str = MISSING
+    test_url: str = ""
+    """The tested people's set, of a protocol across two data sets."""
     generated: bool = False
     """The faces were made by `python -m shards generate`; reports then say so in every caption."""
     stream: StreamConfig = field(default_factory=StreamConfig)
 
 
 @dataclass(frozen=True)
-class FoldData:
-    """What a task trains and is judged on. Rows are those of `tracks` that have labels."""
+class Group:
+    """The labelled rows of some people, and the set that they are rows of."""
 
     tracks: TrackSet
+    rows: list[int]
+    target: Target
+    stream: StreamConfig
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all rows."""
+        return int(self.tracks.num_frames[self.rows].sum())
+
+    def run(self, apply: Apply, image_size: int) -> FrameTable:
+        """Apply a model to every frame once; see `run_frames`."""
+        return run_frames(
+            apply, self.tracks, self.rows, self.target, image_size=image_size, stream=self.stream
+        )
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """What a task trains and is judged on. Rows are those of a group's set that have labels."""
+
     fold: Fold
     fold_line: str
-    target: Target
-    train_rows: list[int]
-    validation_rows: list[int]
-    test_rows: list[int]
+    train: Group
+    validation: Group
+    test: Group
     train_labels: dict[int, Labels]
-    stream: StreamConfig
+
+    @property
+    def groups(self) -> dict[str, Group]:
+        """The three by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
+    def tracks(self) -> TrackSet:
+        """The set that trains."""
+        return self.train.tracks
+
+    @property
+    def target(self) -> Target:
+        """What is learned; of the tested set only `columns` may differ."""
+        return self.train.target
+
+    @property
+    def stream(self) -> StreamConfig:
+        """How both sets are read."""
+        return self.train.stream
+
+    @property
+    def train_rows(self) -> list[int]:
+        """Rows of `tracks`."""
+        return self.train.rows
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """A set, its rows that have labels of the kind that is learned, and who is in them."""
+
+    url: str
+    tracks: TrackSet
+    target: Target
+    rows: list[int]
+    videos_of: dict[str, set[str]]
+
+    def group(self, people: tuple[str, ...], stream: StreamConfig) -> Group:
+        chosen = set(people)
+        rows = [row for row in self.rows if self.tracks.identities[row] in chosen]
+        return Group(self.tracks, rows, self.target, stream)
 
 
 def open_fold(data: DataConfig, protocol: ProtocolConfig, kind: Kind, seed: int) -> FoldData:
-    """Open the set and read the training people's labels.
+    """Open the set, or both, and read the training people's labels.
 
     Raises:
-        ConfigError: the set and the protocol do not fit (people, AUs), or a group has no labels.
-        ShardError: the set cannot be read.
+        ConfigError: sets and protocol do not fit (layout, people, AUs, expressions, crops).
+        ShardError: a set cannot be read.
     """
-    tracks = load_tracks(data.url)
-    fold, line = make_fold(protocol, sorted(set(tracks.identities)), seed)
-    target = make_target(kind, PROTOCOLS[protocol.name], tracks.manifest)
-
-    labelled_N = tracks.labelled(target.member)
-
-    def labelled_rows(group: str, people: tuple[str, ...]) -> list[int]:
-        rows = [int(row) for row in tracks.rows_of(set(people)) if labelled_N[row]]
-        if not rows:
-            raise ConfigError(f"the {group} people {list(people)} have no {kind} labels in {data.url}")
-        return rows
-
-    train_rows = labelled_rows("training", fold.train)
+    agreed = protocol.protocol
+    if bool(data.test_url) != bool(agreed.test_layouts):
+        raise ConfigError(
+            f"protocol {agreed.name!r} tests people of {'another set' if agreed.test_layouts else 'data.url'}"
+            f", found data.test_url={data.test_url!r}; {'give it' if agreed.test_layouts else 'leave it out'}"
+        )
+    trained = _open(data.url, agreed, agreed.layouts, kind)
+    tested = _open(data.test_url, agreed, agreed.test_layouts, kind) if data.test_url else trained
+    if tested is not trained:
+        _refuse_unlike(trained, tested)
+    fold, line = make_fold(protocol, trained.videos_of, seed, None if tested is trained else tested.videos_of)
+    train = trained.group(fold.train, data.stream)
     return FoldData(
-        tracks=tracks,
         fold=fold,
         fold_line=line,
-        target=target,
-        train_rows=train_rows,
-        validation_rows=labelled_rows("validation", fold.validation),
-        test_rows=labelled_rows("test", fold.test),
-        train_labels=read_labels(tracks, train_rows, target),
-        stream=data.stream,
+        train=train,
+        validation=trained.group(fold.validation, data.stream),
+        test=tested.group(fold.test, data.stream),
+        train_labels=read_labels(train.tracks, train.rows, train.target),
     )
+
+
+def _open(url: str, protocol: Protocol, layouts: tuple[str, ...], kind: Kind) -> _Labelled:
+    tracks = load_tracks(url)
+    if tracks.manifest.layout not in layouts:
+        raise ConfigError(
+            f"{url} was packed with the layout {tracks.manifest.layout!r}; protocol {protocol.name!r} wants "
+            f"{' or '.join(layouts)}; give another data set or another protocol.name"
+        )
+    target = make_target(kind, protocol, tracks.manifest)
+    rows = [int(row) for row in np.flatnonzero(target.labelled(tracks))]
+    if not rows:
+        raise ConfigError(f"no sample of {url} has labels of {kind}; pack the set with its label files")
+    videos_of: dict[str, set[str]] = {}
+    for row in rows:
+        videos_of.setdefault(tracks.identities[row], set()).add(tracks.videos[row])
+    return _Labelled(url, tracks, target, rows, videos_of)
+
+
+def _refuse_unlike(trained: _Labelled, tested: _Labelled) -> None:
+    one, other = trained.tracks.manifest, tested.tracks.manifest
+    if one.namespace == other.namespace:
+        raise ConfigError(
+            f"{trained.url} and {tested.url} both have the namespace {one.namespace!r}, so that people of "
+            "equal names would be one person; pack one of them with another namespace"
+        )
+    if one.recipe_digest != other.recipe_digest:
+        raise ConfigError(
+            f"{trained.url} and {tested.url} have faces cropped in different ways, recipe "
+            f"{one.recipe_digest[:12]} and {other.recipe_digest[:12]}; pack them alike"
+        )
 
 
 def draw_seed(seed: int, purpose: int) -> int:

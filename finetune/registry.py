@@ -7,12 +7,14 @@ import argparse
 import importlib.metadata
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from finetune.artifact import FACTS_NAME, output_units
+from finetune.artifact import FACTS_NAME, output_units, value_names
+from finetune.protocols.registry import PROTOCOLS
 from finetune.results import RESULT_NAME
 from pretrain.config import ConfigError, run_command
 from shards.pack.faces.encode import encode
@@ -30,6 +32,13 @@ REQUIREMENTS = (
     "transformers",
 )
 CARD_NAME = "MODEL_CARD.md"
+CARD_ROWS = {
+    "detection": ("f1", "everything_present", "per_au"),
+    "intensity": ("icc", "labelled_mean", "per_au"),
+    "expression": ("uar", "commonest", "per_expression"),
+}
+"""The score that the card shows, the row to beat, and what a score has a value for each of."""
+MLFLOW_TYPES = {"int64": "long", "float64": "double", "str": "string"}
 
 
 def register(
@@ -85,26 +94,23 @@ def _log(mlflow: Any, folder: Path, name: str, result: dict[str, Any]) -> Any:
         name="model",
         loader_module="finetune.served",
         data_path=str(folder / "model"),
-        signature=signature(result["kind"], result["aus"]),
+        signature=signature(result["kind"], value_names(result)),
         input_example=pd.DataFrame({CROP_COLUMN: [grey, grey]}),
         pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS],
         registered_model_name=name,
-        metadata={"outputs": output_units(result["kind"], result["aus"])},
+        metadata={"outputs": output_units(result["kind"], value_names(result))},
     )
 
 
-def signature(kind: str, aus: list[int]) -> Any:
+def signature(kind: str, names: Sequence[Any]) -> Any:
     """Video paths or JPEG crops in; the columns of `output_units` out, after the video they belong to."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    from finetune.served import CROP_COLUMN, VIDEO_COLUMN
-
-    def type_of(column: str) -> str:
-        return "long" if column in ("face", "frame_number") or column.endswith("_present") else "double"
+    from finetune.served import CROP_COLUMN, VIDEO_COLUMN, column_type
 
     outputs = [ColSpec("string", VIDEO_COLUMN)]
-    outputs += [ColSpec(type_of(column), column) for column in output_units(kind, aus)]
+    outputs += [ColSpec(MLFLOW_TYPES[column_type(name)], name) for name in output_units(kind, names)]
     inputs = [
         ColSpec("string", VIDEO_COLUMN, required=False),
         ColSpec("binary", CROP_COLUMN, required=False),
@@ -127,15 +133,19 @@ def _tags(result: dict[str, Any], run_id: str) -> dict[str, str]:
 def model_card(result: dict[str, Any]) -> str:
     """What a user must know, as markdown."""
     test = result["test"]
-    first = "f1" if result["kind"] != "intensity" else "icc"
-    baseline = "everything_present" if first == "f1" else "labelled_mean"
+    first, baseline, each = CARD_ROWS[result["kind"]]
+    names = value_names(result)
+    shown = names if result["kind"] == "expression" else [f"AU{au}" for au in names]
     rows = [
-        f"| AU{au} | {_shown(test['honest'][first]['per_au'][f'AU{au}'])} "
-        f"| {_shown(test[baseline][first]['per_au'][f'AU{au}'])} |"
-        for au in result["aus"]
+        f"| {name} | {_shown(test['honest'][first][each][name])} "
+        f"| {_shown(test[baseline][first][each][name])} |"
+        for name in shown
     ]
+    named = ", ".join(map(str, names))
+    head, what = ("expression", "expressions") if result["kind"] == "expression" else ("AU", "AUs")
     mean = f"| mean | {_shown(test['honest'][first]['mean'])} | {_shown(test[baseline][first]['mean'])} |"
-    units = output_units(result["kind"], result["aus"])
+    tested = PROTOCOLS[result["protocol"]["name"]].people
+    units = output_units(result["kind"], value_names(result))
     generated = (
         "**The people it was trained and scored on are generated faces: these numbers prove the pipeline and "
         "say nothing about real people.**\n\n"
@@ -144,12 +154,12 @@ def model_card(result: dict[str, Any]) -> str:
     )
     return "\n".join(
         [
-            f"# {result['task']}: AUs {', '.join(map(str, result['aus']))}",
+            f"# {result['task']}: {what} {named}",
             "",
-            generated + f"Scored on {len(result['people']['test'])} people it has never seen; epoch and "
-            "thresholds were chosen on other people.",
+            generated + f"Scored on {len(result['people']['test'])} {tested} it has never seen; epoch and "
+            f"thresholds were chosen on other {tested}.",
             "",
-            f"| AU | {first.upper()} | {baseline.replace('_', ' ')} |",
+            f"| {head} | {first.upper()} | {baseline.replace('_', ' ')} |",
             "|---|---|---|",
             *rows,
             mean,

@@ -7,6 +7,7 @@ sums are kept, so that any score can be resampled over people later, paired betw
 
 import io
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,21 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from finetune.frames import FrameTable
+from finetune.protocols.protocol import Kind
+from finetune.protocols.registry import PROTOCOLS
 from finetune.scored import Score, Sums
 from finetune.targets import Target
 from finetune.tasks.outcome import Outcome
 from pretrain.metrics.detection import DetectionSums, accuracy, auc, detection_sums, everything_present, f1
-from pretrain.metrics.intensity import IntensitySums, icc, intensity_sums, mae, mse, pcc
+from pretrain.metrics.expression import (
+    ExpressionSums,
+    class_accuracy,
+    class_f1,
+    commonest,
+    expression_sums,
+    recall,
+)
+from pretrain.metrics.intensity import IntensitySums, ccc, icc, intensity_sums, mae, mse, pcc
 from pretrain.metrics.people import mean_over_aus
 
 RESULT_NAME = "result.json"
@@ -33,6 +44,20 @@ INTENSITY_SCORES: dict[str, Score] = {
     "mae": mae,
     "mse": mse,
     "pcc": pcc,
+    "ccc": ccc,
+}
+
+EXPRESSION_SCORES: dict[str, Score] = {"uar": recall, "accuracy": class_accuracy, "f1": class_f1}
+"""Their means: UAR is the mean of the expressions' recalls, and accuracy is the same for each of them."""
+SCORES: dict[Kind, dict[str, Score]] = {
+    "detection": DETECTION_SCORES,
+    "intensity": INTENSITY_SCORES,
+    "expression": EXPRESSION_SCORES,
+}
+SUMS: dict[Kind, Callable[..., Sums]] = {
+    "detection": DetectionSums,
+    "intensity": IntensitySums,
+    "expression": ExpressionSums,
 }
 
 
@@ -40,6 +65,8 @@ def score_outcome(outcome: Outcome, target: Target) -> dict[str, Any]:
     """Scores of the validation and tested people, the rows to beat, and the sums per person."""
     if target.kind == "detection":
         return _detection(outcome, target)
+    if target.kind == "expression":
+        return _expression(outcome, target)
     return _intensity(outcome, target)
 
 
@@ -79,23 +106,46 @@ def _intensity(outcome: Outcome, target: Target) -> dict[str, Any]:
     }
 
 
-def summary(sums: Sums, aus: tuple[int, ...]) -> dict[str, Any]:
-    """Each score's mean over AUs and its value per AU; None where it is not defined."""
-    scores = DETECTION_SCORES if isinstance(sums, DetectionSums) else INTENSITY_SCORES
+def _expression(outcome: Outcome, target: Target) -> dict[str, Any]:
+    honest, upper = _expression_sums(outcome.test), _expression_sums(outcome.best_on_test)
+    shown_K = honest.confusion_PKK.sum(axis=(0, 2))
+    return {
+        "not_shown": [name for name, shown in zip(target.expressions, shown_K, strict=True) if not shown],
+        "test": {
+            "honest": summary(honest, target.expressions),
+            "best_on_test": summary(upper, target.expressions),
+            "commonest": summary(commonest(honest), target.expressions),
+        },
+        "validation": summary(_expression_sums(outcome.validation), target.expressions),
+        "per_person": dump_sums(honest),
+    }
+
+
+def summary(sums: Sums, names: Sequence[int] | Sequence[str]) -> dict[str, Any]:
+    """Each score's mean, and its value for each AU (by number) or expression; None where it is undefined."""
+    kind = _kind(sums)
+    each = "per_expression" if kind == "expression" else "per_au"
     content: dict[str, Any] = {}
-    for name, score in scores.items():
+    for score_name, score in SCORES[kind].items():
         value_A = score(sums)
-        content[name] = {
+        named = zip(names, value_A, strict=True)
+        content[score_name] = {
             "mean": _number(float(mean_over_aus(value_A))),
-            "per_au": {f"AU{au}": _number(float(value)) for au, value in zip(aus, value_A, strict=True)},
+            each: {name if isinstance(name, str) else f"AU{name}": _number(float(v)) for name, v in named},
         }
     return content
+
+
+def _kind(sums: Sums) -> Kind:
+    if isinstance(sums, DetectionSums):
+        return "detection"
+    return "intensity" if isinstance(sums, IntensitySums) else "expression"
 
 
 def dump_sums(sums: Sums) -> dict[str, Any]:
     """Sums per person as plain lists."""
     return {
-        "kind": "detection" if isinstance(sums, DetectionSums) else "intensity",
+        "kind": _kind(sums),
         **{name: value if name == "people" else value.tolist() for name, value in vars(sums).items()},
     }
 
@@ -107,7 +157,7 @@ def load_sums(content: dict[str, Any]) -> Sums:
         for name, value in content.items()
         if name != "kind"
     }
-    return DetectionSums(**fields) if content["kind"] == "detection" else IntensitySums(**fields)
+    return SUMS[content["kind"]](**fields)
 
 
 def write_results(folder: Path, result: dict[str, Any], outcome: Outcome, target: Target) -> None:
@@ -122,16 +172,21 @@ def write_results(folder: Path, result: dict[str, Any], outcome: Outcome, target
 
 
 def _parquet(table: FrameTable, target: Target) -> bytes:
-    value = "probability" if target.kind == "detection" else "intensity_0_5"
     columns: dict[str, Any] = {
         "person": table.person_F,
         "key": table.key_F,
         "frame_index": table.frame_index_F,
         "time_seconds": table.time_seconds_F,
     }
-    for column, au in enumerate(target.aus):
-        columns[f"AU{au}_{value}"] = table.value_F[:, column]
-        columns[f"AU{au}_label"] = table.label_FA[:, column]
+    unit = "intensity_0_5" if target.kind == "intensity" else "probability"
+    for column, name in enumerate(target.names):
+        columns[f"{name}_{unit}"] = table.value_F[:, column]
+        if target.kind != "expression":
+            columns[f"{name}_label"] = table.label_FA[:, column]
+    if target.kind == "expression":
+        columns["expression"] = [target.names[place] for place in table.value_F.argmax(axis=1)]
+        shown_F = table.label_FA[:, 0].tolist()
+        columns["expression_label"] = [None if place < 0 else target.names[place] for place in shown_F]
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink, compression="zstd")
     return sink.getvalue()
@@ -139,6 +194,10 @@ def _parquet(table: FrameTable, target: Target) -> bytes:
 
 def _detection_sums(table: FrameTable, threshold_A: NDArray[np.float64]) -> DetectionSums:
     return detection_sums(table.value_F, threshold_A, table.label_FA, table.person_F)
+
+
+def _expression_sums(table: FrameTable) -> ExpressionSums:
+    return expression_sums(table.value_F, table.label_FA[:, 0], table.person_F)
 
 
 def _intensity_sums(table: FrameTable) -> IntensitySums:
@@ -152,12 +211,18 @@ def _number(value: float) -> float | None:
 def one_line(result: dict[str, Any]) -> str:
     """The score to quote, with its name, data and rows to beat."""
     test = result["test"]
-    start = "pretrained" if result["init"]["init"] != "random" else "random"
-    people = f"{len(result['people']['test'])} people never seen"
+    start = result["init"]["init"]
+    tested = PROTOCOLS[result["protocol"]["name"]].people
+    people = f"{len(result['people']['test'])} {tested} never seen"
     if result["kind"] == "intensity":
         scores, row = test["honest"], test["labelled_mean"]
         values = f"ICC {scores['icc']['mean']:.3f}, MAE {scores['mae']['mean']:.3f}"
         beat = f"the labelled mean: ICC {row['icc']['mean']:.3f}, MAE {row['mae']['mean']:.3f}"
+    elif result["kind"] == "expression":
+        scores, row = test["honest"], test["commonest"]
+        values = f"UAR {scores['uar']['mean']:.3f}, accuracy {scores['accuracy']['mean']:.3f}"
+        values += f" (nobody shows {', '.join(result['not_shown'])})" if result["not_shown"] else ""
+        beat = f"the commonest: UAR {row['uar']['mean']:.3f}, accuracy {row['accuracy']['mean']:.3f}"
     else:
         scores, row = test["honest"], test["everything_present"]
         values = f"F1 {scores['f1']['mean']:.3f}, AUC {scores['auc']['mean']:.3f}"

@@ -13,8 +13,8 @@ import simplejpeg
 import torch
 from numpy.typing import NDArray
 
-from finetune.artifact import SavedModel, load_model, output_units
-from finetune.faces import PIECE_FRAMES, FacePiece, FramesSeen, face_pieces, refuse_other_recipe
+from finetune.artifact import EXPRESSION_COLUMN, SavedModel, load_model, output_units
+from finetune.faces import PIECE_FRAMES, FacePiece, FramesSeen, face_pieces, made_ahead, refuse_other_recipe
 from pretrain.augment import PLAIN, augment
 
 VIDEO_COLUMN = "video"
@@ -35,7 +35,7 @@ def predict_pieces(saved: SavedModel, video: Path, seen: FramesSeen) -> Iterator
         VideoError: it is no video.
     """
     refuse_other_recipe(saved.recipe)
-    yield from _run(saved, face_pieces(video, saved.recipe, seen))
+    yield from _run(saved, made_ahead(face_pieces(video, saved.recipe, seen)))
 
 
 def crop_pieces(saved: SavedModel, crops: Sequence[bytes]) -> Iterator[FacePiece]:
@@ -87,25 +87,32 @@ def _rows(saved: SavedModel, piece: FacePiece, values_TA: NDArray[np.float64]) -
         "frame_number": np.asarray(piece.frame_number, np.int64),
         "time_seconds": np.asarray(piece.time_seconds, np.float64),
     }
-    for index, au in enumerate(saved.aus):
-        if saved.kind == "intensity":
-            columns[f"AU{au}_intensity_0_5"] = values_TA[:, index]
+    for index, name in enumerate(saved.names):
+        if saved.kind == "expression":
+            columns[f"{name}_probability"] = values_TA[:, index]
+        elif saved.kind == "intensity":
+            columns[f"AU{name}_intensity_0_5"] = values_TA[:, index]
         else:
-            columns[f"AU{au}_probability"] = values_TA[:, index]
+            columns[f"AU{name}_probability"] = values_TA[:, index]
             present_T = values_TA[:, index] >= saved.facts["thresholds"][index]
-            columns[f"AU{au}_present"] = present_T.astype(np.int64)
+            columns[f"AU{name}_present"] = present_T.astype(np.int64)
+    if saved.kind == "expression":
+        columns[EXPRESSION_COLUMN] = [saved.names[place] for place in values_TA.argmax(axis=1)]
     return pd.DataFrame(columns)
 
 
 def empty_table(saved: SavedModel) -> pd.DataFrame:
     """The columns without a row, for a video without a face."""
-    whole = ("face", "frame_number")
     return pd.DataFrame(
-        {
-            name: pd.Series(dtype="int64" if name in whole or name.endswith("_present") else "float64")
-            for name in output_units(saved.kind, saved.aus)
-        }
+        {name: pd.Series(dtype=column_type(name)) for name in output_units(saved.kind, saved.names)}
     )
+
+
+def column_type(name: str) -> str:
+    """The pandas type of an output column: `int64`, `float64` or `str`."""
+    if name == EXPRESSION_COLUMN:
+        return "str"
+    return "int64" if name in ("face", "frame_number") or name.endswith("_present") else "float64"
 
 
 class ServedModel:
@@ -147,7 +154,7 @@ class ServedModel:
     def _table(self, tables: list[pd.DataFrame]) -> pd.DataFrame:
         empty = empty_table(self.saved).assign(**{VIDEO_COLUMN: pd.Series(dtype="str")})
         whole = pd.concat(tables, ignore_index=True) if tables else empty
-        return whole[[VIDEO_COLUMN, *output_units(self.saved.kind, self.saved.aus)]]
+        return whole[[VIDEO_COLUMN, *output_units(self.saved.kind, self.saved.names)]]
 
 
 def _load_pyfunc(path: str) -> ServedModel:

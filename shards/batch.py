@@ -77,6 +77,8 @@ class ClipBatch:
     provenance_B: list[str]
     """`url#key`, for messages."""
     activity_B: list[str | None]
+    expression_B: list[str | None]
+    """What the visited sample shows, where its set says so."""
     occurrence_BTA: NDArray[np.int8] | None
     intensity_BTA: NDArray[np.int8] | None
 

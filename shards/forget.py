@@ -215,6 +215,7 @@ def _sample(url: str, row: SampleRow) -> Sample:
         frames=read_jpegs(url, row),
         occurrence_TA=read_array(url, row, OCCURRENCE_MEMBER) if row.has_occurrence else None,
         intensity_TA=read_array(url, row, INTENSITY_MEMBER) if row.has_intensity else None,
+        expression=row.expression,
         facts=json.loads(read_member(url, row, FACTS_MEMBER)),
     )
 

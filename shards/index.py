@@ -31,6 +31,7 @@ INDEX_SCHEMA = pa.schema(
         pa.field("piece", pa.int32(), nullable=False),
         pa.field("next_key", pa.string()),
         pa.field("activity", pa.string()),
+        pa.field("expression", pa.string()),
         pa.field("num_frames", pa.int32(), nullable=False),
         pa.field("time_seconds", pa.list_(pa.float64()), nullable=False),
         pa.field("frame_number", pa.list_(pa.int64()), nullable=False),

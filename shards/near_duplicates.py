@@ -32,15 +32,17 @@ Axes: S samples, V videos, T tracks, P pieces of a track, L bytes of a look, N p
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from shards.index import open_set
 from shards.look import LOOK_BITS, LOOK_BYTES
+from shards.schema import Manifest
 from shards.tombstones import hidden, tombstones
 
 IntArray = NDArray[np.int64]
@@ -130,16 +132,13 @@ def near_duplicates(url: str, most_difference: float = MOST_DIFFERENCE) -> NearD
             f"unrelated faces differ by about 0.45, the default is {MOST_DIFFERENCE}"
         )
     manifest, table = open_set(url)
-    identities, videos = table["identity"].to_pylist(), table["video"].to_pylist()
-    table = table.filter(~hidden(manifest.namespace, identities, videos, tombstones(url)))
+    table = _remembered(manifest, table, url)
     people: defaultdict[str, set[str]] = defaultdict(set)
     for video, identity in zip(table["video"].to_pylist(), table["identity"].to_pylist(), strict=True):
         people[video].add(identity)
     names = sorted(people)
     tracks = _tracks(table, names)
-    compared = tracks.take(np.flatnonzero(tracks.is_there_TP[:, 0]))
-    frames_V = np.bincount(tracks.video_T, tracks.frames_T, len(names))
-    links = _links(compared, frames_V, _matches(compared, most_difference))
+    links, not_compared = _linked(tracks, len(names), most_difference)
     groups = []
     for first, *others in _connected(links):
         copies = []
@@ -147,8 +146,60 @@ def near_duplicates(url: str, most_difference: float = MOST_DIFFERENCE) -> NearD
             difference = min(links[pair] for pair in links if video in pair)
             copies.append(Copy(names[video], sorted(people[names[video]]), round(difference, 4)))
         groups.append(Group(names[first], sorted(people[names[first]]), copies))
-    not_compared = len(tracks.video_T) - len(compared.video_T)
     return NearDuplicates(url, most_difference, len(tracks.video_T), not_compared, groups)
+
+
+def copies_across(
+    url: str, other_url: str, others: Collection[str], most_difference: float = MOST_DIFFERENCE
+) -> list[tuple[str, str, float]]:
+    """Videos of a set that look like videos of some people of another set, or of the same one.
+
+    Args:
+        url: a set, searched whole.
+        other_url: where the people are.
+        others: people of `other_url`.
+        most_difference: share of bits.
+
+    Returns:
+        A video of `url`, the video of `others` that it looks like, and by which share of bits they differ.
+        A video is no copy of itself where both are one set.
+
+    Raises:
+        ShardError: there is no finished set.
+    """
+    tables = []
+    for place, where in enumerate((url, other_url)):
+        manifest, table = open_set(where)
+        table = _remembered(manifest, table, where)
+        if place:
+            table = table.filter(np.isin(np.array(table["identity"].to_pylist()), sorted(others)))
+        names = [f"{place}{name}" for name in table["video"].to_pylist()]
+        table = table.select(["track", "piece", "num_frames", "time_seconds", "look"])
+        tables.append(table.append_column("video", pa.array(names, pa.string())))
+    both = pa.concat_tables(tables)
+    names = sorted(set(both["video"].to_pylist()))
+    links, _ = _linked(_tracks(both, names), len(names), most_difference)
+    return [
+        (names[one][1:], names[other][1:], difference)
+        for (one, other), difference in sorted(links.items())
+        if names[one][0] != names[other][0] and not (url == other_url and names[one][1:] == names[other][1:])
+    ]
+
+
+def _remembered(manifest: Manifest, table: Any, url: str) -> Any:
+    """The rows of those who are not forgotten."""
+    people, videos = table["identity"].to_pylist(), table["video"].to_pylist()
+    return table.filter(~hidden(manifest.namespace, people, videos, tombstones(url)))
+
+
+def _linked(
+    tracks: _Tracks, num_videos: int, most_difference: float
+) -> tuple[dict[tuple[int, int], float], int]:
+    """Pairs of videos that look alike, and how many tracks could not be compared."""
+    compared = tracks.take(np.flatnonzero(tracks.is_there_TP[:, 0]))
+    frames_V = np.bincount(tracks.video_T, tracks.frames_T, num_videos)
+    links = _links(compared, frames_V, _matches(compared, most_difference))
+    return links, len(tracks.video_T) - len(compared.video_T)
 
 
 def _tracks(table: Any, names: list[str]) -> _Tracks:

@@ -36,6 +36,7 @@ class ClipFacts(NamedTuple):
     provenance: str
     identity: int
     activity: str | None
+    expression: str | None
     time_seconds_T: NDArray[np.float64]
     """NaN in an empty slot."""
     frame_key_T: list[str]
@@ -131,6 +132,7 @@ class ClipReader:
             provenance=f"{storage.join(self.tracks.url, unit.name('shard', local))}#{key_of[local]}",
             identity=int(unit.identity_N[local]),
             activity=unit.name("activity", local),
+            expression=unit.name("expression", local),
             time_seconds_T=np.where(frames_T >= 0, time_T, np.nan),
             frame_key_T=[key_of[row] for row in local_T.tolist()],
         )

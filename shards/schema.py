@@ -25,7 +25,7 @@ from typing import Any, Self
 
 from shards.errors import ShardError
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MANIFEST_NAME = "manifest.json"
 JOB_NAME = "pack.json"
 """What a pack was asked to do, beside the set."""
@@ -102,6 +102,8 @@ class SampleRow:
     piece: int
     next_key: str | None
     activity: str | None
+    expression: str | None
+    """What the whole sample shows; None where the set does not say."""
     num_frames: int
     time_seconds: list[float]
     frame_number: list[int]
@@ -207,6 +209,8 @@ class Manifest:
     """Instruction sets of the machines that made it."""
     occurrence_aus: list[int]
     intensity_aus: list[int]
+    expressions: list[str]
+    """That its samples may show, in the layout's order; none where the data set has no such labels."""
     totals: Totals
     shards: list[FileEntry]
     indexes: list[FileEntry]

@@ -141,6 +141,7 @@ def _batch(
         key_B=[one.key for one in facts],
         provenance_B=[one.provenance for one in facts],
         activity_B=[one.activity for one in facts],
+        expression_B=[one.expression for one in facts],
         occurrence_BTA=_labels(reader, reads, OCCURRENCE_MEMBER),
         intensity_BTA=_labels(reader, reads, INTENSITY_MEMBER),
     )

@@ -159,6 +159,11 @@ class TrackSet:
         return self._names("activity")
 
     @cached_property
+    def expressions(self) -> list[str | None]:
+        """(N,) what each row shows, where the set says it."""
+        return self._names("expression")
+
+    @cached_property
     def track(self) -> IntArray:
         """(N,) numbers of tracks within their videos."""
         return np.array(self._names("track"), np.int64)

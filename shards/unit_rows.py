@@ -20,7 +20,9 @@ from shards.tombstones import hidden
 FLAGS = {OCCURRENCE_MEMBER: "has_occurrence", INTENSITY_MEMBER: "has_intensity"}
 ACTIVITY = "activity"
 """Namespace of the hashes of activities: those of all sets are one."""
-NAMES = ("key", "shard", "identity", "video", "activity", "track", "piece", "num_frames")
+NAMES = ("key", "shard", "identity", "video", "activity", "expression", "track", "piece", "num_frames")
+SAID = ("key", "shard", "activity", "expression")
+"""Of these, what readers ask for row by row."""
 COLUMNS = (*NAMES, "time_seconds", "frame_offset", "frame_length", "frame_crc32", *FLAGS.values())
 LABELLED_COLUMNS = (*COLUMNS, "members")
 """Of a set that has labels."""
@@ -112,13 +114,13 @@ class UnitRows:
         return len(self.num_frames_N)
 
     def name(self, column: str, row: int) -> Any:
-        """A row's `key`, `shard` or `activity`."""
+        """A row's value of one of the columns `SAID`."""
         return self._lists[column][row]
 
     @cached_property
     def _lists(self) -> dict[str, list[Any]]:
         # A pyarrow value costs a microsecond, and its making is not done side by side.
-        return {column: self.names[column].to_pylist() for column in ("key", "shard", "activity")}
+        return {column: self.names[column].to_pylist() for column in SAID}
 
     def frames_of(self, row: int) -> slice:
         """Where a row's frames stand in the arrays of frames."""

@@ -23,6 +23,7 @@ from shards.look import look_of
 from shards.reach import Reach, reach_parquet
 from shards.runs import reach_of
 from shards.schema import (
+    EXPRESSION_FACT,
     FACTS_MEMBER,
     FRAMES_MEMBER,
     INTENSITY_MEMBER,
@@ -232,6 +233,10 @@ def _check_contents(manifest: Manifest, row: SampleRow, content: mmap.mmap) -> l
     for name in ("key", "identity", "video", "track", "piece", "time_seconds", "frame_number"):
         if facts.get(name) != getattr(row, name):
             problems.append(f"{name} differs between {FACTS_MEMBER} and index")
+    if facts.get(EXPRESSION_FACT) != row.expression:
+        problems.append(f"{EXPRESSION_FACT} differs between {FACTS_MEMBER} and index")
+    if row.expression not in (None, *manifest.expressions):
+        problems.append(f"expression {row.expression!r} is none of the manifest's {manifest.expressions}")
     if facts.get("recipe_digest") != manifest.recipe_digest:
         problems.append(f"recipe_digest of {FACTS_MEMBER} is not the manifest's")
     for name, aus, highest in (

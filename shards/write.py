@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from shards.errors import ShardError
 from shards.look import look_of
 from shards.schema import (
+    EXPRESSION_FACT,
     FACTS_MEMBER,
     FRAMES_MEMBER,
     INTENSITY_MEMBER,
@@ -53,6 +54,7 @@ class Sample:
     """One JPEG file each."""
     occurrence_TA: NDArray[np.int8] | None = None
     intensity_TA: NDArray[np.int8] | None = None
+    expression: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     """What `<key>.json` says beyond the index row."""
 
@@ -153,6 +155,7 @@ class ShardWriter:
             piece=sample.piece,
             next_key=sample.next_key,
             activity=sample.activity,
+            expression=sample.expression,
             num_frames=len(sample.frames),
             time_seconds=sample.time_seconds,
             frame_number=sample.frame_number,
@@ -216,4 +219,5 @@ def _facts(sample: Sample) -> bytes:
         "frame_number": sample.frame_number,
         "frame_length": [len(frame) for frame in sample.frames],
     }
-    return json.dumps(facts | sample.facts, sort_keys=True, separators=(",", ":")).encode()
+    shown = {} if sample.expression is None else {EXPRESSION_FACT: sample.expression}
+    return json.dumps(facts | shown | sample.facts, sort_keys=True, separators=(",", ":")).encode()

@@ -30,6 +30,7 @@ def clip_batch(step: int, total: int, clips: slice = slice(None)) -> DeviceBatch
         key_B=[f"k{i}" for i in range(CLIPS)][clips],
         provenance_B=[f"k{i}" for i in range(CLIPS)][clips],
         activity_B=list(ACTIVITIES)[clips],
+        expression_B=([None] * CLIPS)[clips],
         occurrence_BTA=None,
         intensity_BTA=None,
     )

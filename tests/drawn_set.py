@@ -1,6 +1,8 @@
 """A small shard set for tests, written by the real writers: discs whose place says person and time."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from shards.totals import count_totals
 from shards.write import Sample, ShardWriter
 
 AUS = [1, 12]
+EXPRESSIONS = ("happiness", "fear")
 
 
 def draw(person: int, frame: int, size: int) -> bytes:
@@ -46,8 +49,9 @@ def write_set(
     units: int = 3,
     size: int = 32,
     labelled: bool = False,
+    activities: Sequence[str | None] = (None,),
 ) -> Manifest:
-    """Write the set at `url`; `folder` holds its tars meanwhile."""
+    """Write the set at `url`; `folder` holds its tars meanwhile. Each person shows `activities` in turn."""
     recipe = CropRecipe("drawn", 1, size, "none", "1", "0" * 64, "cpu", 320, [[0.5, 0.5]] * 5, 1, 95, "420")
     shards: list[FileEntry] = []
     indexes: list[FileEntry] = []
@@ -59,7 +63,9 @@ def write_set(
         rows = []
         with ShardWriter(folder, unit, max_bytes=2**20, max_samples=4) as writer:
             for number in range(unit_number, people * samples_per_person, units):
-                rows.append(writer.add(_sample(number, number % people, frames, size, labelled, recipe)))
+                sample = _sample(number, number % people, frames, size, labelled, recipe)
+                activity = activities[number // people % len(activities)]
+                rows.append(writer.add(replace(sample, activity=activity)))
         for entry in writer.shards:
             storage.write_file(storage.join(url, entry.name), folder / entry.name)
         empty = FileEntry(failures_name(unit), 0, 0, hashlib.sha256(b"").hexdigest())
@@ -81,6 +87,7 @@ def write_set(
         cpus=[],
         occurrence_aus=AUS if labelled else [],
         intensity_aus=AUS if labelled else [],
+        expressions=list(EXPRESSIONS) if labelled else [],
         totals=count_totals(all_rows, {}),
         shards=shards,
         indexes=indexes,
@@ -89,6 +96,11 @@ def write_set(
     )
     storage.write_bytes(storage.join(url, MANIFEST_NAME), manifest.to_json().encode())
     return manifest
+
+
+def expression_of(number: int) -> str | None:
+    """Of a labelled sample; every third shows none of them."""
+    return (*EXPRESSIONS, None)[number % 3]
 
 
 def _sample(number: int, person: int, frames: int, size: int, labelled: bool, recipe: CropRecipe) -> Sample:
@@ -107,6 +119,7 @@ def _sample(number: int, person: int, frames: int, size: int, labelled: bool, re
         frames=[draw(person, frame + 7 * number, size) for frame in range(frames)],
         occurrence_TA=occurrence_TA if labelled else None,
         intensity_TA=intensity_TA if labelled else None,
+        expression=expression_of(number) if labelled else None,
         facts={
             "recipe_digest": recipe.digest,
             "score": [0.9 if frame % 5 == 0 else None for frame in range(frames)],

@@ -80,6 +80,7 @@ def _entry(row: MadeRow, key: str) -> dict[str, object]:
         "piece": row.piece,
         "next_key": None,
         "activity": row.activity,
+        "expression": None,
         "num_frames": row.frames,
         "time_seconds": [row.begin_seconds + frame / row.rate for frame in range(row.frames)],
         "frame_number": list(range(row.frames)),

@@ -56,6 +56,7 @@ class AffWild2Layout:
     name = "aff_wild2"
     occurrence_aus = AUS
     intensity_aus: list[int] = []  # noqa: RUF012 (as the protocol has it)
+    expressions: list[str] = []  # noqa: RUF012
 
     def list_sources(self, root: Path) -> Listing:
         folder = root / IMAGE_FOLDER

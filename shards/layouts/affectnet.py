@@ -16,14 +16,17 @@ Lists and folders of pictures may lie in `<root>` itself or in any folder of it.
 the face's box, its landmarks, class, valence and arousal. Beside the eight expressions there are the classes
 None (another expression), Uncertain and No-Face. The automatic classes are a network's: those pictures are
 packed without an expression.
+
+A picture's identity begins with its part: `train_set`, `val_set`, or the name of the list that it is in.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from shards.errors import ShardError
-from shards.layouts.layout import Listing
+from shards.layouts.layout import Listing, Source
 from shards.layouts.stills import Shown, StillList, Unclear, find_pictures, join, read_stills
 from shards.layouts.tables import NUMBER, Line, read_lines
 from shards.schema import Failure
@@ -122,6 +125,7 @@ class AffectnetLayout:
     name = "affectnet"
     occurrence_aus: list[int] = []  # noqa: RUF012 (as the protocol has it)
     intensity_aus: list[int] = []  # noqa: RUF012
+    expressions = list(EXPRESSIONS.values())  # noqa: RUF012
 
     def list_sources(self, root: Path) -> Listing:
         parts = [
@@ -167,4 +171,14 @@ def _with_lists(root: Path, folder_name: str, list_names: tuple[str, ...]) -> Li
     lacking = [name for name in list_names if name not in {path.name for path in files}]
     strays += [Failure(name, "label", "missing_label_file", f"of {folder_name}") for name in lacking]
     found = join(root, pictures, lists, folder_name)
-    return Listing(found.sources, strays + found.failures)
+    # Of the same key in two lists, the first counts.
+    part_of = {key: Path(listed.name).stem for listed in reversed(lists) for key in listed.shown}
+    sources = [_of_part(source, part_of.get(str(source.identity))) for source in found.sources]
+    return Listing(sources, strays + found.failures)
+
+
+def _of_part(source: Source, part: str | None) -> Source:
+    """The picture of a list, known by the list's name and the path in it; an unlisted one stays as it is."""
+    if part is None:
+        return source
+    return replace(source, identity=f"{part}/{str(source.identity).split('/', 1)[1]}")

@@ -137,6 +137,7 @@ class AuListsLayout:
     """The lists of one data set."""
 
     intensity_aus: list[int] = []  # noqa: RUF012 (as the protocol has it)
+    expressions: list[str] = []  # noqa: RUF012
 
     def __init__(self, prefix: str, aus: list[int], frame_rate: float, find: FindSequences) -> None:
         self.name = f"{prefix.lower()}_lists"

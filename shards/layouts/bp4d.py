@@ -46,10 +46,7 @@ PARTS = tuple(
         "F004 F006 F007 F012 F014 F015 F017 F019 F021 M003 M006 M009 M015",
     )
 )
-"""Fold k of the detection protocol tests part k: the parts of JAANet, ME-GraphAU and AUNCE."""
-FERA_TRAIN = tuple(subject for subject in SUBJECTS if int(subject[1:]) % 2 == 1)
-FERA_TEST = tuple(subject for subject in SUBJECTS if int(subject[1:]) % 2 == 0)
-"""The intensity protocol of FERA 2015: odd numbers train, even numbers are tested."""
+"""As the lists of JAANet, ME-GraphAU and AUNCE have them."""
 FRAME_RATE = 25
 FIRST_VIDEO_FRAME = 1
 SEQUENCE_FOLDERS = ("Sequences(2D+3D)", "Sequences_2D+3D")
@@ -62,6 +59,7 @@ class Bp4dLayout:
     name = "bp4d"
     occurrence_aus = AUS
     intensity_aus = INTENSITY_AUS
+    expressions: list[str] = []  # noqa: RUF012 (as the protocol has it)
 
     def list_sources(self, root: Path) -> Listing:
         folders = [root / name for name in SEQUENCE_FOLDERS if (root / name).is_dir()]

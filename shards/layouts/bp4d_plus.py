@@ -30,20 +30,6 @@ ACTIVITIES = {
     "T10": Activity("The person smells an unpleasant odour.", "disgust"),
 }
 CODED_TASKS = ("T1", "T6", "T7", "T8")
-PARTS = tuple(
-    tuple(names.split())
-    for names in (
-        "M040 F072 M015 M029 M003 F076 F053 F026 F044 F066 F057 F061 F071 M050 M033 F079 F020 M025 "
-        "F014 F004 F013 M017 F033 M042 M004 F038 F019 M036 M026 M048 F039 F046 M051 F047 M020",
-        "F074 F012 F034 M001 F056 F075 M009 M038 F024 M047 F016 M045 M034 M022 F060 M011 M044 M046 "
-        "M005 M028 F077 F028 M055 M019 F032 F030 M037 M043 F031 F022 M023 M018 M016 F065 M052",
-        "F029 F054 F064 F045 F009 F040 F008 M041 F063 M056 M024 F001 F080 M010 F062 F035 M054 F052 "
-        "F027 F043 F042 F050 M057 F078 F058 F017 M035 M030 M027 F021 M031 F069 F002 M008 F068",
-        "M058 F037 F010 F023 M007 M002 F025 F073 F048 F041 F051 F011 M032 F005 M021 F018 M013 M049 "
-        "M014 F070 F006 F067 M039 M006 F059 F003 F007 F049 M053 F081 F055 M012 F082 F015 F036",
-    )
-)
-"""Four random folds as FMAE-IAT published them; other papers' folds are not public."""
 SEQUENCE_FOLDER = "2D+3D"
 OCCURRENCE_FOLDER = "AUCoding/AU_OCC"
 INTENSITY_FOLDER = "AUCoding/AU_INT"
@@ -53,6 +39,7 @@ class Bp4dPlusLayout:
     name = "bp4d_plus"
     occurrence_aus = AUS
     intensity_aus = INTENSITY_AUS
+    expressions: list[str] = []  # noqa: RUF012 (as the protocol has it)
 
     def list_sources(self, root: Path) -> Listing:
         folder = root / SEQUENCE_FOLDER

@@ -30,7 +30,7 @@ PARTS = tuple(
         "SN003 SN004 SN005 SN007 SN008 SN017 SN023 SN025 SN029",
     )
 )
-"""Fold k tests part k: the parts of JAANet, ME-GraphAU and LibreFace."""
+"""As the lists of JAANet, ME-GraphAU and LibreFace have them."""
 FRAME_RATE = 20
 """Of the videos; pictures taken out of them have no clock of their own."""
 VIDEO_FOLDERS = ("Videos_LeftCamera", "Video_LeftCamera")
@@ -94,6 +94,7 @@ class DisfaLayout:
     name = "disfa"
     occurrence_aus = AUS
     intensity_aus = AUS
+    expressions: list[str] = []  # noqa: RUF012 (as the protocol has it)
 
     def list_sources(self, root: Path) -> Listing:
         folders = [root / name for name in VIDEO_FOLDERS if (root / name).is_dir()]

@@ -19,6 +19,7 @@ class FaceTracksLayout:
     name = "face_tracks"
     occurrence_aus: list[int] = []  # noqa: RUF012 (as the protocol has it)
     intensity_aus: list[int] = []  # noqa: RUF012
+    expressions: list[str] = []  # noqa: RUF012
 
     def list_sources(self, root: Path) -> Listing:
         folders: set[Path] = set()

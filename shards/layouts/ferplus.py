@@ -101,6 +101,7 @@ class FerplusLayout:
     name = "ferplus"
     occurrence_aus: list[int] = []  # noqa: RUF012 (as the protocol has it)
     intensity_aus: list[int] = []  # noqa: RUF012
+    expressions = list(EXPRESSIONS)  # noqa: RUF012
 
     def list_sources(self, root: Path) -> Listing:
         places = [root / name for name in FOLDER_OF.values() if (root / name).is_dir()]

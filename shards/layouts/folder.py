@@ -16,6 +16,7 @@ class FolderLayout:
     name = "folder"
     occurrence_aus: list[int] = []  # noqa: RUF012 (as the protocol has it)
     intensity_aus: list[int] = []  # noqa: RUF012
+    expressions: list[str] = []  # noqa: RUF012
 
     def list_sources(self, root: Path) -> Listing:
         files, failures = _search(root)

@@ -78,6 +78,7 @@ class GftLayout:
     name = "gft"
     occurrence_aus = AUS
     intensity_aus: list[int] = []  # noqa: RUF012 (as the protocol has it)
+    expressions: list[str] = []  # noqa: RUF012
 
     def list_sources(self, root: Path) -> Listing:
         folder = root / IMAGE_FOLDER

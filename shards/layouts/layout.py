@@ -105,6 +105,8 @@ class Layout(Protocol):
     name: str
     occurrence_aus: list[int]
     intensity_aus: list[int]
+    expressions: list[str]
+    """That its sources may show, in the order of the data set's classes."""
 
     def list_sources(self, root: Path) -> Listing:
         """The data set under `root`, sorted by video id.

@@ -52,6 +52,7 @@ class RafdbLayout:
     name = "rafdb"
     occurrence_aus: list[int] = []  # noqa: RUF012 (as the protocol has it)
     intensity_aus: list[int] = []  # noqa: RUF012
+    expressions = list(EXPRESSIONS.values())  # noqa: RUF012
 
     def list_sources(self, root: Path) -> Listing:
         basic = root / "basic" if (root / "basic").is_dir() else root

@@ -14,6 +14,7 @@ class VoxcelebLayout:
     name = "voxceleb"
     occurrence_aus: list[int] = []  # noqa: RUF012 (as the protocol has it)
     intensity_aus: list[int] = []  # noqa: RUF012
+    expressions: list[str] = []  # noqa: RUF012
 
     def list_sources(self, root: Path) -> Listing:
         sources, others = [], []

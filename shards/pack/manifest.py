@@ -34,6 +34,7 @@ def make_manifest(config: PackConfig, layout: Layout, recipe: CropRecipe, units:
         cpus=sorted(committed.cpus),
         occurrence_aus=layout.occurrence_aus,
         intensity_aus=layout.intensity_aus,
+        expressions=layout.expressions,
         totals=totals,
         shards=committed.shards,
         indexes=committed.indexes,

@@ -15,7 +15,6 @@ from shards.pack.job import PackConfig, cpu_features
 from shards.pack.people import bystanders, person_of
 from shards.pack.spool import Piece, VideoSpool, room_in, video_hash
 from shards.schema import (
-    EXPRESSION_FACT,
     Failure,
     FileEntry,
     failures_name,
@@ -98,7 +97,6 @@ def _unlabelled(video: _Video, piece: Piece) -> list[Failure]:
 def _sample(video: _Video, piece: Piece, facts: dict[str, Any]) -> Sample:
     source, is_bystander = video.source, piece.track in video.bystanders
     occurrence, intensity = (None, None) if is_bystander else (piece.occurrence, piece.intensity)
-    shown = {} if source.expression is None or is_bystander else {EXPRESSION_FACT: source.expression}
     return Sample(
         key=piece.key,
         identity=person_of(source, piece.track, is_bystander),
@@ -112,9 +110,9 @@ def _sample(video: _Video, piece: Piece, facts: dict[str, Any]) -> Sample:
         frames=video.spool.frames(piece),
         occurrence_TA=None if occurrence is None else np.array(occurrence, np.int8),
         intensity_TA=None if intensity is None else np.array(intensity, np.int8),
+        expression=None if is_bystander else source.expression,
         facts={
             **facts,
-            **shown,
             "score": piece.score,
             "landmarks": piece.landmarks,
             "quality": piece.quality,

@@ -44,3 +44,9 @@ def test_messages(saved_models, tmp_path):
     path.write_text(json.dumps({**facts, "recipe": {**facts["recipe"], "size": 48}}))
     with pytest.raises(ConfigError, match="the file was altered, register the model again"):
         load_model(saved_models["aunce"])
+
+
+def test_outputs_of_expressions_are_their_probabilities_and_the_most_probable_one():
+    columns = output_units("expression", ["neutral", "fear"])
+    assert list(columns)[3:] == ["neutral_probability", "fear_probability", "expression"]
+    assert columns["expression"] == "the most probable one: neutral, fear"

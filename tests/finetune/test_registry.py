@@ -90,3 +90,19 @@ def test_the_card_names_scores_units_and_generated_faces(job):
 def test_message(tmp_path):
     with pytest.raises(ConfigError, match=r"holds no finished job: result.json and model/model.json wanted"):
         register(tmp_path, "a")
+
+
+def test_the_card_of_expressions_names_them_in_their_order(make_result):
+    scores = {"mean": 0.5, "per_expression": {"fear": None, "neutral": 0.75}}
+    result = make_result("random") | {"kind": "expression", "aus": [], "expressions": ["neutral", "fear"]}
+    result["test"] = {row: {"uar": scores} for row in ("honest", "commonest")}
+    result["protocol"], result["people_line"] = {"name": "rafdb", "fold": 1}, "rafdb fold 1"
+    result["data"] |= {"recipe_digest": "r" * 64, "layout": "rafdb"}
+    card = model_card(result)
+    assert "expressions neutral, fear" in card
+    assert (
+        "| expression | UAR | commonest |\n|---|---|---|\n| neutral | 0.750 | 0.750 |\n| fear | - | - |"
+        in card
+    )
+    assert "6 pictures it has never seen" in card
+    assert "- `expression`: the most probable one: neutral, fear" in card

@@ -1,10 +1,16 @@
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from finetune.artifact import load_model, output_units
+from finetune.artifact import load_model, output_units, save_model
 from finetune.faces import FramesSeen, face_pieces
+from finetune.models.linear_detector import LinearDetector
+from finetune.registry import signature
 from finetune.served import CROP_COLUMN, VIDEO_COLUMN, ServedModel, _load_pyfunc
+from pretrain.models.encoder import FrameEncoder
 from shards.pack.faces.encode import encode
 
 
@@ -43,3 +49,24 @@ def test_messages(saved_models):
     small = encode(np.zeros((16, 16, 3), np.uint8))
     with pytest.raises(ValueError, match=r"crop 0 has shape \(16, 16, 3\), the model's recipe"):
         model.predict(pd.DataFrame({CROP_COLUMN: [small]}))
+
+
+def test_expressions_are_named(tmp_path, tiny_encoder, real_recipe, face_video, blank_video):
+    torch.manual_seed(0)
+    names, heads = ["neutral", "happiness", "fear"], {"num_outputs": 3, "exclusive": True}
+    facts = {"task": "supervised", "kind": "expression", "aus": [], "expressions": names, "thresholds": None}
+    model = LinearDetector(FrameEncoder(tiny_encoder), **heads)
+    save_model(tmp_path, model, {**facts, "heads": heads, "recipe": asdict(real_recipe)})
+    served = _load_pyfunc(str(tmp_path))
+    table = served.predict(pd.DataFrame({VIDEO_COLUMN: [str(face_video)]}))
+    chances = table[[f"{name}_probability" for name in names]].to_numpy()
+    np.testing.assert_allclose(chances.sum(1), 1, rtol=1e-5)
+    assert table["expression"].tolist() == [names[place] for place in chances.argmax(1)]
+    none = served.predict(pd.DataFrame({VIDEO_COLUMN: [str(blank_video)]}))
+    assert list(none) == list(table)
+    assert len(none) == 0
+    assert [str(kind) for kind in signature("expression", names).outputs.input_types()] == [
+        *("DataType.string", "DataType.long", "DataType.long", "DataType.double"),
+        *["DataType.double"] * 3,
+        "DataType.string",
+    ]

@@ -32,6 +32,7 @@ def clip_batch(step: int, clips: slice = slice(None)) -> ClipBatch:
         key_B=[f"k{i}" for i in range(CLIPS)][clips],
         provenance_B=[f"url#k{i}" for i in range(CLIPS)][clips],
         activity_B=[None] * CLIPS,
+        expression_B=[None] * CLIPS,
         occurrence_BTA=None,
         intensity_BTA=None,
     )

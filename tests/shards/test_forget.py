@@ -48,6 +48,10 @@ def frames_of(url: str) -> dict[str, list[str]]:
     return found
 
 
+def expressions_of(url: str) -> dict[str, str | None]:
+    return {row.key: row.expression for row in to_rows(open_set(url)[1])}
+
+
 def test_a_new_plan_leaves_the_person_out(url: str) -> None:
     assert forget(url, GONE) == Forgotten(2, 64, new=True)
     assert forget(url, GONE) == Forgotten(2, 64, new=False)
@@ -106,9 +110,10 @@ def test_compaction_drops_the_bytes_and_nothing_else(url: str) -> None:
     storage.write_bytes(
         storage.join(url, JOB_NAME), json.dumps({"sources": {video: "1", "other": "2"}}).encode()
     )
-    before = frames_of(url)
+    before, shown = frames_of(url), expressions_of(url)
     forget(url, GONE)
     assert compact(url) == Forgotten(2, 64, new=True)
+    assert expressions_of(url) == {key: shown[key] for key in kept}
     assert frames_of(url) == {key: before[key] for key in kept}
     assert verify(url, deep=True).problems == []
     manifest, _ = open_set(url)

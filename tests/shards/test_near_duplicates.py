@@ -44,6 +44,7 @@ def row(
         piece=piece,
         next_key=None,
         activity=None,
+        expression=None,
         num_frames=2,
         time_seconds=[start, start + 1],
         frame_number=[0, 1],
@@ -65,7 +66,9 @@ def write_index(url: str, rows: list[SampleRow]) -> str:
     index = FileEntry(index_name("u"), len(rows), len(content), hashlib.sha256(content).hexdigest())
     recipe = CropRecipe("drawn", 1, 32, "none", "1", "0" * 64, "cpu", 320, [[0.5, 0.5]] * 5, 1, 95, "420")
     totals = count_totals(rows, {})
-    manifest = Manifest("drawn", "folder", recipe, {}, [], [], [], totals, [], [index], [nothing], nothing)
+    manifest = Manifest(
+        "drawn", "folder", recipe, {}, [], [], [], [], totals, [], [index], [nothing], nothing
+    )
     storage.write_bytes(storage.join(url, MANIFEST_NAME), manifest.to_json().encode())
     return url
 

@@ -34,6 +34,7 @@ def row(**changes) -> SampleRow:
         "piece": 0,
         "next_key": None,
         "activity": None,
+        "expression": None,
         "num_frames": 2,
         "time_seconds": [0.0, 0.04],
         "frame_number": [1, 2],
@@ -57,6 +58,7 @@ def manifest(**changes) -> Manifest:
         "cpus": [],
         "occurrence_aus": [1, 12],
         "intensity_aus": [],
+        "expressions": [],
         "totals": Totals(1, 2, 1, 1, 1, 0.08, {"no_face": 1}),
         "shards": [FILE],
         "indexes": [replace(FILE, name="index/u0.parquet")],
@@ -137,7 +139,7 @@ def test_an_altered_recipe_is_refused():
     [
         (
             lambda content: content.update(format_version=1),
-            r"version 1, this program reads 3; use",
+            r"version 1, this program reads 4; use",
         ),
         (lambda content: content.pop("format_version"), r"here is not a facscale manifest \(KeyError"),
         (lambda content: content.pop("shards"), r"here lacks or adds a field: 'shards'; pack the set again"),

@@ -19,7 +19,7 @@ from shards.reader import ClipReader
 from shards.stream import clip_pipeline, stream_clips
 from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import load_tracks
-from tests.drawn_set import AUS, write_set
+from tests.drawn_set import AUS, expression_of, write_set
 
 SPEC = ClipSpec(5, (0.08, 0.12), extra_frames=1)
 
@@ -79,6 +79,7 @@ def test_pixels_and_labels_are_those_of_the_planned_frames(drawn):
         number = int(tracks.keys[planned.row].split("-")[0], 16)
         truth_TA = np.random.default_rng(number).integers(-1, 6, (32, len(AUS)))
         assert np.array_equal(clips.intensity_BTA[slot], truth_TA[planned.frames_T])
+        assert clips.expression_B[slot] == expression_of(number)
 
 
 def test_evaluation_ends_and_shows_every_frame_once(drawn):

@@ -11,7 +11,7 @@ from shards import storage
 from shards.errors import ShardError
 from shards.schema import INTENSITY_MEMBER, MANIFEST_NAME, OCCURRENCE_MEMBER, Manifest, identity_hash
 from shards.tracks import load_tracks
-from tests.drawn_set import write_set
+from tests.drawn_set import expression_of, write_set
 
 PEOPLE, SAMPLES, FRAMES, UNITS, SIZE = 4, 3, 10, 2, 16
 
@@ -37,6 +37,7 @@ def test_rows_are_the_sets_samples_in_the_order_of_its_units(tracks):
     assert tracks.videos == [f"video{number}" for number in numbers]
     assert tracks.num_frames.tolist() == [FRAMES] * len(tracks)
     assert set(tracks.activities) == {None}
+    assert tracks.expressions == [expression_of(number) for number in numbers]
     assert not tracks.track.any()
     assert not tracks.piece.any()
     assert tracks.digest == tracks.manifest.digest

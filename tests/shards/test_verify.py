@@ -94,12 +94,15 @@ def test_deep_looks_into_frames_facts_and_labels(tmp_path: Path) -> None:
     url = str(tmp_path / "set")
     manifest = write_set(url, tmp_path / "tars", labelled=True)
     recipe = dataclasses.replace(manifest.recipe, size=64)
-    other = dataclasses.replace(manifest, recipe=recipe, recipe_digest="", occurrence_aus=[1])
+    other = dataclasses.replace(
+        manifest, recipe=recipe, recipe_digest="", occurrence_aus=[1], expressions=["joy"]
+    )
     storage.write_bytes(storage.join(url, MANIFEST_NAME), other.to_json().encode())
     assert verify(url).problems == []
     problems = "\n".join(verify(url, deep=True).problems)
     assert "frame 0 is (32, 32, 3), the recipe says (64, 64, 3)" in problems
     assert "occurrence.npy is int8 (32, 2)" in problems
+    assert "expression 'happiness' is none of the manifest's ['joy']" in problems
 
 
 def test_deep_compares_looks(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_lists_and_pictures_lie_where_they_lie(tmp_path: Path, lists: str, pictu
     assert listing.failures == []
     assert [source.expression for source in listing.sources] == ["happiness", "anger", "fear"]
     assert [source.identity for source in listing.sources] == [
-        f"{MANUAL}/{name}" for name in ("1/a.jpg", "1/b.JPG", "2/a.jpg")
+        *("training/1/a.jpg", "training/1/b.JPG", "validation/2/a.jpg")
     ]
 
 
@@ -113,6 +113,8 @@ def test_every_class_that_is_no_expression(tmp_path: Path) -> None:
     found = {int(source.path.stem): source for source in listing.sources}
     assert sorted(found) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]
     assert [found[number].expression for number in range(8)] == list(EXPRESSIONS.values())
+    assert found[1].identity == "training/1/1.jpg"
+    assert found[11].identity == f"{MANUAL}/1/11.jpg"
     assert {number: source.failures[0].reason for number, source in found.items() if source.failures} == {
         8: "other_expression",
         9: "uncertain_expression",
@@ -139,6 +141,7 @@ def test_automatic_classes_are_no_labels(tmp_path: Path) -> None:
     listing = AffectnetLayout().list_sources(tmp_path)
     (source,) = listing.sources
     assert (source.video_id, source.expression) == (f"{AUTOMATIC}/1/a.jpg", None)
+    assert source.identity == "automatically_annotated/1/a.jpg"
     assert [failure.reason for failure in source.failures] == ["automatic_label"]
     assert [(failure.source, failure.reason) for failure in listing.failures] == [
         ("training.csv", "no_picture"),

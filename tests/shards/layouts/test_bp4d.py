@@ -6,8 +6,6 @@ import pytest
 from shards.errors import ShardError
 from shards.layouts.bp4d import (
     ACTIVITIES,
-    FERA_TEST,
-    FERA_TRAIN,
     PARTS,
     SUBJECTS,
     TASK_OF_RECORDING,
@@ -67,13 +65,6 @@ def test_people_and_tasks_are_the_published_ones() -> None:
 def test_the_parts_are_disjoint_and_everyone() -> None:
     assert [len(part) for part in PARTS] == [14, 14, 13]
     assert sorted(subject for part in PARTS for subject in part) == sorted(SUBJECTS)
-
-
-def test_the_intensity_split_is_the_parity_of_the_number() -> None:
-    assert (len(FERA_TRAIN), len(FERA_TEST)) == (21, 20)
-    assert {"F001", "F023", "M017"} <= set(FERA_TRAIN)
-    assert {"F002", "F022", "M018"} <= set(FERA_TEST)
-    assert {*FERA_TRAIN, *FERA_TEST} == set(SUBJECTS)
 
 
 @pytest.mark.parametrize("folder", ["Sequences(2D+3D)", "Sequences_2D+3D"])

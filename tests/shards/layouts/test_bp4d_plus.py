@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from shards.errors import ShardError
-from shards.layouts.bp4d_plus import ACTIVITIES, CODED_TASKS, PARTS, SUBJECTS, Bp4dPlusLayout
+from shards.layouts.bp4d_plus import ACTIVITIES, CODED_TASKS, SUBJECTS, Bp4dPlusLayout
 
 
 def write_set(root: Path, tasks: tuple[str, ...]) -> None:
@@ -17,11 +17,6 @@ def write_set(root: Path, tasks: tuple[str, ...]) -> None:
 def test_people_and_tasks_are_the_published_ones() -> None:
     assert len(SUBJECTS) == len(set(SUBJECTS)) == 140
     assert list(ACTIVITIES) == [f"T{number}" for number in range(1, 11)]
-
-
-def test_the_parts_are_disjoint_and_everyone() -> None:
-    assert [len(part) for part in PARTS] == [35] * 4
-    assert sorted(subject for part in PARTS for subject in part) == sorted(SUBJECTS)
 
 
 def test_only_coded_tasks_want_labels(tmp_path: Path) -> None:

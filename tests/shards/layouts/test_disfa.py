@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune.protocols import DISFA
 from shards.errors import ShardError
 from shards.layouts.disfa import AUS, PARTS, SUBJECTS, DisfaLayout, read_intensities
 
@@ -34,7 +33,6 @@ def test_subjects_are_the_published_27() -> None:
 def test_the_parts_are_disjoint_and_everyone() -> None:
     assert [len(part) for part in PARTS] == [9, 9, 9]
     assert sorted(subject for part in PARTS for subject in part) == sorted(SUBJECTS)
-    assert tuple(PARTS) == DISFA.parts
 
 
 def test_the_order_of_the_label_files_changes_nothing(tmp_path: Path) -> None:

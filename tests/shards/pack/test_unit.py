@@ -37,6 +37,7 @@ def test_a_bystander_is_somebody_else_and_has_no_labels(tmp_path: Path) -> None:
     ann, other = sorted(to_rows(from_parquet(index, "x")), key=lambda row: row.track)
     assert (ann.identity, ann.has_occurrence) == ("ann", True)
     assert (other.identity, other.has_occurrence) == ("two.mp4#1", False)
+    assert (ann.expression, other.expression) == ("joy", None)
     facts = [json.loads(read_member(str(tmp_path / "set"), row, "json")) for row in (ann, other)]
     assert ["expression" in one for one in facts] == [True, False]
     (line,) = storage.read_bytes(str(tmp_path / "set/failures/00000.jsonl")).splitlines()
