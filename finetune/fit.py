@@ -29,17 +29,19 @@ class FitConfig:
 
 
 class TwoRates:
-    """AdamW on heads and encoder with one schedule; a pure function of the step, so that jobs repeat."""
+    """AdamW on heads and encoder with one schedule; a pure function of the step, so that jobs repeat.
+
+    An encoder without a weight that may be trained stays as it is.
+    """
 
     def __init__(self, encoder: nn.Module, model: nn.Module, config: FitConfig) -> None:
         inside = {id(parameter) for parameter in encoder.parameters()}
         heads = [(name, p) for name, p in model.named_parameters() if id(p) not in inside]
         self.config = config
         slow = replace(config.optim, learning_rate=config.optim.learning_rate * config.encoder_rate)
-        self._groups = [
-            (build_optimizer(heads, config.optim), config.optim),
-            (build_optimizer(encoder.named_parameters(), slow), slow),
-        ]
+        trained = [(name, p) for name, p in encoder.named_parameters() if p.requires_grad]
+        self._groups = [(build_optimizer(heads, config.optim), config.optim)]
+        self._groups += [(build_optimizer(trained, slow), slow)] if trained else []
         self._parameters = [p for p in model.parameters() if p.requires_grad]
 
     def step(self, loss: Tensor, step: int) -> float:

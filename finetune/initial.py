@@ -10,6 +10,8 @@ from pretrain.models.exported import FACTS_NAME, PART_FILES, Parts, load_encoder
 from shards import storage
 
 RANDOM = "random"
+WEIGHTS = "weights"
+"""What a result calls weights that others trained (`encoder.weights`)."""
 
 
 def initial_encoder(
@@ -19,14 +21,16 @@ def initial_encoder(
 
     Args:
         init: `random`, or url or folder of an exported encoder.
-        config: the backbone for `random`; an exported encoder brings its own.
+        config: the backbone for `random`, with `config.weights` where it names some; an exported encoder
+            brings its own.
         recipe_digest: how the faces of the labelled set were cropped.
 
     Raises:
         ConfigError: nothing is exported there, or the encoder has seen faces cropped in another way.
     """
     if init == RANDOM:
-        return FrameEncoder(config), {"init": RANDOM}
+        facts = {"init": RANDOM} if config.weights is None else {"init": WEIGHTS, "source": config.weights}
+        return FrameEncoder(config), facts
     names = storage.list_names(init)
     if FACTS_NAME not in names:
         raise ConfigError(
@@ -64,7 +68,8 @@ def initial_parts(init: str) -> Parts:
             parts = load_parts(Path(folder))
         except FileNotFoundError as error:
             raise ConfigError(
-                f"init={init!r} is not whole ({error}); export again by starting the pretraining run once more"
+                f"init={init!r} is not whole ({error}); export again by starting the pretraining run "
+                "once more"
             ) from error
     for part in parts.named().values():
         part.float()

@@ -19,14 +19,16 @@ import torch
 from finetune.artifact import save_model
 from finetune.data import DataConfig, FoldData, Log, draw_seed, open_fold
 from finetune.initial import RANDOM, initial_encoder, initial_parts
-from finetune.protocols import PROTOCOLS, ProtocolConfig
+from finetune.protocols.registry import ProtocolConfig
 from finetune.results import RESULT_FORMAT, RESULT_NAME, score_outcome, write_results
 from finetune.targets import kind_of
 from finetune.tasks.aunce import AunceConfig
+from finetune.tasks.clef import ClefConfig
 from finetune.tasks.intensity import IntensityConfig
 from finetune.tasks.job import Job
 from finetune.tasks.outcome import Outcome
 from finetune.tasks.registry import TASKS
+from finetune.tasks.supervised import SupervisedConfig
 from pretrain.augment import AugmentConfig
 from pretrain.config import MISSING, ConfigError, dump, to_dict
 from pretrain.models.encoder import EncoderConfig
@@ -39,7 +41,7 @@ WEIGHTS = 6
 class FinetuneConfig:
     """All of a finetuning job; `python -m finetune FILE.yaml --print` shows it resolved."""
 
-    task: Literal["aunce", "intensity"] = MISSING
+    task: Literal["aunce", "clef", "intensity", "supervised"] = MISSING
     out: Path = MISSING
     """Run folder; must not hold another job's result."""
     init: str = RANDOM
@@ -52,7 +54,9 @@ class FinetuneConfig:
     """For `init: random`; an exported encoder brings its own."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     aunce: AunceConfig = field(default_factory=AunceConfig)
+    clef: ClefConfig = field(default_factory=ClefConfig)
     intensity: IntensityConfig = field(default_factory=IntensityConfig)
+    supervised: SupervisedConfig = field(default_factory=SupervisedConfig)
 
 
 def run(config: FinetuneConfig, log: Log) -> dict[str, Any]:
@@ -72,7 +76,7 @@ def run(config: FinetuneConfig, log: Log) -> dict[str, Any]:
     _claim(config.out)
     started = time.monotonic()
     task = TASKS[config.task]
-    kind = kind_of(PROTOCOLS[config.protocol.name], task.kinds)
+    kind = kind_of(config.protocol.protocol, task.kinds)
     data = open_fold(config.data, config.protocol, kind, config.seed)
     manifest = data.tracks.manifest
     torch.manual_seed(draw_seed(config.seed, WEIGHTS))
@@ -97,6 +101,7 @@ def _result(config: FinetuneConfig, data: FoldData, outcome: Outcome, init: dict
         "task": config.task,
         "kind": data.target.kind,
         "aus": list(data.target.aus),
+        "expressions": list(data.target.expressions),
         "init": init,
         "seed": config.seed,
         "protocol": to_dict(config.protocol),
@@ -107,6 +112,8 @@ def _result(config: FinetuneConfig, data: FoldData, outcome: Outcome, init: dict
             "digest": manifest.digest,
             "recipe_digest": manifest.recipe_digest,
             "layout": manifest.layout,
+            "test_url": config.data.test_url,
+            "test_digest": data.test.tracks.manifest.digest,
             "generated": config.data.generated,
         },
         "chosen": outcome.chosen,
@@ -130,6 +137,7 @@ def _save(config: FinetuneConfig, data: FoldData, outcome: Outcome, result: dict
         "task": config.task,
         "kind": data.target.kind,
         "aus": list(data.target.aus),
+        "expressions": list(data.target.expressions),
         "heads": outcome.heads,
         "thresholds": thresholds,
         "recipe": to_dict(data.tracks.manifest.recipe),

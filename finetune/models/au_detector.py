@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from finetune.models.au_graph import AuGraph
+from finetune.models.network import Network
 from pretrain.models.encoder import FrameEncoder
 
 
@@ -29,8 +31,8 @@ class LinearBlock(nn.Module):
         return F.relu(F.layer_norm(mixed_NSAV, mixed_NSAV.shape[-1:]) * self.scale_AV + self.shift_AV)
 
 
-class AuDetector(nn.Module):
-    """AUNCE without its optional graph (https://arxiv.org/abs/2402.06165): one unit vector per image and AU.
+class AuDetector(Network):
+    """AUNCE (https://arxiv.org/abs/2402.06165): one unit vector per image and AU.
 
     The paper averages over the places of the last map. There each place has seen the whole face; in a small
     network it has seen its own surroundings, and a mean forgets where a muscle moved (AUC .47 on generated
@@ -39,7 +41,15 @@ class AuDetector(nn.Module):
     A linear classifier per AU, trained when everything before it is frozen, turns vectors into probabilities.
     """
 
-    def __init__(self, encoder: FrameEncoder, num_aus: int, width: int) -> None:
+    def __init__(self, encoder: FrameEncoder, num_aus: int, width: int, graph: bool = False) -> None:
+        """Random heads.
+
+        Args:
+            encoder: gives the tokens.
+            num_aus: A.
+            width: V.
+            graph: whether the AUs of a face inform each other (`models.au_graph`).
+        """
         super().__init__()
         self.encoder = encoder
         self.shared = LinearBlock(encoder.token_dim, width, 1)
@@ -47,6 +57,7 @@ class AuDetector(nn.Module):
         self.place_ASV = nn.Parameter(
             torch.full((num_aus, encoder.num_places, width), 1 / encoder.num_places)
         )
+        self.graph = AuGraph(width) if graph else nn.Identity()
         self.classifier_AV = nn.Parameter(torch.zeros(num_aus, width))
         self.bias_A = nn.Parameter(torch.zeros(num_aus))
 
@@ -55,7 +66,7 @@ class AuDetector(nn.Module):
         tokens_NSD = self.encoder(frames_NCHW).tokens_NSD
         shared_NSV = self.shared(tokens_NSD).squeeze(2)
         seen_NAV = torch.einsum("nsav,asv->nav", self.per_au(shared_NSV), self.place_ASV)
-        return F.normalize(seen_NAV, dim=2)
+        return F.normalize(self.graph(seen_NAV), dim=2)
 
     def logits(self, vectors_NAV: Tensor) -> Tensor:
         """Logits of presence `(N, A)`."""

@@ -1,36 +1,31 @@
 """AU intensity from a few labelled frames: frame encoder and causal GRU (https://arxiv.org/abs/2011.01864).
 
-Only labelled frames enter the loss; its gradient flows back in time through the unlabelled frames before
-them (the abstract's rule; network, constants and formula are this project's reconstruction):
-
-    L = 1/|Lambda| sum_{(b, t) in Lambda} 1/A sum_a (yhat_bta - y_bta)^2
-
-over the chosen frames Lambda, with AUs nobody coded left out. The labelled frames are drawn uniformly from
-all training frames.
+Only labelled frames enter the loss (`losses.sparse_regression`, `losses.sparse_ordinal`); its gradient flows
+back in time through the unlabelled frames before them (the abstract's rule; network, constants and formulas
+are this project's reconstruction). The labelled frames are drawn uniformly from all training frames.
 
 Axes: B clips, T frames, A AUs.
 """
 
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from finetune.data import FoldData, draw_seed
 from finetune.fit import FitConfig, TwoRates
-from finetune.frames import FrameTable, run_frames
 from finetune.models.intensity_regressor import IntensityRegressor
+from finetune.tasks.choice import choose_step
 from finetune.tasks.job import Job
 from finetune.tasks.outcome import Outcome, Stages
 from pretrain.augment import augment
 from pretrain.config import ConfigError
 from pretrain.labels import Labels
-from pretrain.metrics.intensity import icc, intensity_sums
-from pretrain.metrics.people import mean_over_aus
+from pretrain.losses.sparse_ordinal import sparse_ordinal_loss
+from pretrain.losses.sparse_regression import sparse_regression_loss
+from pretrain.metrics.intensity import MAX_INTENSITY
 from pretrain.models.encoder import FrameEncoder
 from pretrain.models.temporal import FrameContext
 from shards.batch import ClipBatch, ClipSpec
@@ -39,6 +34,8 @@ from shards.stream import stream_clips
 
 ORDER, FRAMES = 4, 5
 """Purposes of a job's seeds."""
+RAREST = 1e-3
+"""Share of frames that an ordinal head begins with at least, and at most."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,8 @@ class IntensityConfig:
     """H, features of a fresh GRU; a pretrained one brings its own."""
     width: int = 64
     """Features of the head's inner layer."""
+    head: Literal["regression", "ordinal"] = "regression"
+    """What is learned of an AU: its intensity, or which of the levels 1 to 5 it reaches."""
     evaluate_every: int = 50
     """Steps between looks at the validation people."""
 
@@ -93,16 +92,9 @@ def draw_labelled(labels: dict[int, Labels], fraction: float, seed: int) -> dict
     return by_row
 
 
-def sparse_regression_loss(value_BTA: Tensor, label_BTA: Tensor, chosen_BT: Tensor) -> Tensor:
-    """Mean squared error over the coded AUs of the chosen frames; 0 without any."""
-    weight_BTA = (label_BTA >= 0) & chosen_BT.unsqueeze(2)
-    error_BTA = (value_BTA.float() - label_BTA.float()).square().masked_fill(~weight_BTA, 0.0)
-    return error_BTA.sum() / weight_BTA.sum().clamp(min=1)
-
-
 def make_regressor(
     encoder: FrameEncoder, context: FrameContext | None, config: IntensityConfig, num_aus: int
-) -> tuple[IntensityRegressor, dict[str, int]]:
+) -> tuple[IntensityRegressor, dict[str, Any]]:
     """The network with its first weights, and its sizes as `finetune.artifact` wants them.
 
     Args:
@@ -121,7 +113,10 @@ def make_regressor(
         )
     taken = None if config.temporal == "fresh" else context
     hidden = config.hidden if taken is None else taken.hidden
-    heads = {"num_aus": num_aus, "hidden": hidden, "width": config.width}
+    heads: dict[str, Any] = {
+        **{"num_aus": num_aus, "hidden": hidden, "width": config.width},
+        "ordinal": config.head == "ordinal",
+    }
     model = IntensityRegressor(encoder, **heads)
     if taken is not None:
         model.start_from(taken)
@@ -138,52 +133,15 @@ def train_intensity(job: Job, config: IntensityConfig) -> Outcome:
     labelled = draw_labelled(data.train_labels, config.labelled_fraction, draw_seed(job.seed, FRAMES))
     context = job.parts.temporal
     model, heads = make_regressor(job.encoder, context, config, len(data.target.aus))
-    mean_A = _start_at_the_mean(model, data, labelled)
+    chosen_FA = np.concatenate([data.train_labels[row][frames] for row, frames in labelled.items()])
+    mean_A = start_at_the_mean(model, chosen_FA)
     plan = _plan(data, labelled, config, job.seed)
-    best: _Look | None = None
-    upper: _Look | None = None
-    for step in _fit(model, job, labelled, plan, config, stages):
-        look = _look(model, data, step, stages)
-        job.log({"validation/icc": look.validation_icc, "time/looks": float(step)}, step)
-        if best is None or look.validation_icc > best.validation_icc:
-            best, weights = look, deepcopy(model.state_dict())
-        if upper is None or look.test_icc > upper.test_icc:
-            upper = look
-    assert best is not None
-    assert upper is not None
-    model.load_state_dict(weights)
-    model.eval().requires_grad_(False)
-    return Outcome(
-        model=model,
-        heads=heads,
-        threshold_A=None,
-        validation=best.validation,
-        test=best.test,
-        chosen={
-            "step": best.step,
-            "by": "mean ICC on validation people",
-            "validation_icc": best.validation_icc,
-            "best_on_test_step": upper.step,
-        },
-        best_on_test=upper.test,
-        best_on_test_threshold_A=None,
-        facts={
-            **_facts(data, labelled, plan, mean_A),
-            "temporal": "fresh" if context is None or config.temporal == "fresh" else "pretrained",
-        },
-        stages=stages.stages,
-    )
-
-
-@dataclass(frozen=True)
-class _Look:
-    """The model at one step, seen on people it does not train on."""
-
-    step: int
-    validation: FrameTable
-    test: FrameTable
-    validation_icc: float
-    test_icc: float
+    choice = choose_step(model, job, _fit(model, job, labelled, plan, config, stages), stages)
+    facts = {
+        **_facts(data, labelled, plan, mean_A),
+        "temporal": "fresh" if context is None or config.temporal == "fresh" else "pretrained",
+    }
+    return choice.outcome("step", model, heads, facts, stages.stages)
 
 
 def _plan(data: FoldData, labelled: dict[int, list[int]], config: IntensityConfig, seed: int) -> Plan:
@@ -197,17 +155,24 @@ def _plan(data: FoldData, labelled: dict[int, list[int]], config: IntensityConfi
     )
 
 
-def _start_at_the_mean(
-    model: IntensityRegressor, data: FoldData, labelled: dict[int, list[int]]
-) -> list[float]:
-    """Set the last bias to the mean of the chosen labels: most AUs are absent most of the time."""
-    chosen_FA = np.concatenate([data.train_labels[row][frames] for row, frames in labelled.items()])
-    coded_FA = chosen_FA >= 0
-    mean_A = np.where(coded_FA, chosen_FA, 0).sum(0) / np.maximum(coded_FA.sum(0), 1)
+def start_at_the_mean(model: IntensityRegressor, chosen_FA: Labels) -> list[float]:
+    """Have a new model say the mean of the chosen labels: most AUs are absent most of the time.
+
+    Returns:
+        That mean of each AU.
+    """
+    coded_FA1, levels_K = chosen_FA[:, :, None] >= 0, np.arange(1, MAX_INTENSITY + 1)
+    reached_AK = ((chosen_FA[:, :, None] >= levels_K) & coded_FA1).sum(0) / np.maximum(coded_FA1.sum(0), 1)
+    mean_A = reached_AK.sum(axis=1)
+    bias = mean_A
+    if model.levels > 1:
+        # A level that none of the chosen frames reaches may be reached by others.
+        share_AK = reached_AK.clip(RAREST, 1 - RAREST)
+        bias = np.log(share_AK / (1 - share_AK)).ravel()
     last = model.head[-1]
     assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
-        last.bias.copy_(torch.from_numpy(mean_A))
+        last.bias.copy_(torch.from_numpy(bias))
     return [float(value) for value in mean_A]
 
 
@@ -231,9 +196,13 @@ def _fit(
             _, clips = next(batches)
             frames = augment(torch.from_numpy(clips.frames_BTHWC), clips.augment_seed_B, 0, size, job.views)
             chosen_BT = torch.from_numpy(chosen_frames(clips, row_of, labelled))
-            value_BTA, _ = model(frames)
+            output_BTAK, _ = model(frames)
             label_BTA = torch.from_numpy(data.target.of_batch(clips))
-            loss = sparse_regression_loss(value_BTA, label_BTA, chosen_BT)
+            loss = (
+                sparse_ordinal_loss(output_BTAK, label_BTA, chosen_BT)
+                if config.head == "ordinal"
+                else sparse_regression_loss(model.intensity(output_BTAK), label_BTA, chosen_BT)
+            )
             norm = optimizer.step(loss, step)
         done = step + 1
         if step % 10 == 0 or done == config.fit.steps:
@@ -251,21 +220,6 @@ def chosen_frames(
         for key, index_T in zip(clips.key_B, clips.frame_index_BT, strict=True)
     ]
     return np.asarray(np.stack(chosen) & clips.frame_valid_BT)
-
-
-def _look(model: IntensityRegressor, data: FoldData, step: int, stages: Stages) -> _Look:
-    model.eval()
-    size = model.encoder.config.image_size
-    tables, scores = [], []
-    for rows in (data.validation_rows, data.test_rows):
-        with stages.time("look", images=int(data.tracks.num_frames[rows].sum())):
-            table = run_frames(
-                model.infer, data.tracks, rows, data.target, image_size=size, stream=data.stream
-            )
-        sums = intensity_sums(table.value_F, table.label_FA, table.person_F)
-        tables.append(table)
-        scores.append(float(mean_over_aus(icc(sums))))
-    return _Look(step, tables[0], tables[1], scores[0], scores[1])
 
 
 def _facts(data: FoldData, labelled: dict[int, list[int]], plan: Plan, mean_A: list[float]) -> dict[str, Any]:

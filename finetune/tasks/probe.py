@@ -1,27 +1,30 @@
-"""Linear evaluation of a frozen encoder: one linear classifier per AU on cached vectors.
+"""Linear evaluation of a frozen encoder: one linear classifier per output on cached features.
 
-Weighted binary cross-entropy as in AUNCE's second stage; a softmax over two outputs is the sigmoid of their
-difference, so one output per AU is kept. Epoch and thresholds are chosen on validation people: the epoch by
-mean AUC, which no threshold can tilt, then each AU's threshold by F1.
+The features of every frame are computed once, by a model that is truly frozen: in evaluation mode, so that
+no batch statistic moves and no path is dropped, and without gradients. AUNCE's second stage is this with the
+loss of `losses.weighted_bce`; a softmax over two outputs is the sigmoid of their difference, so one output
+per AU is kept.
 
-Axes: F frames, A AUs, V features.
+Axes: F frames, B of a batch, A outputs (AUs, or expressions), V features, which all outputs share or each
+has of its own.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from finetune.data import FoldData
 from finetune.frames import FrameTable
-from pretrain.metrics.detection import auc, best_thresholds, detection_sums, f1
-from pretrain.metrics.people import mean_over_aus
+from finetune.tasks.choice import Choice
+from finetune.tasks.outcome import Stages
+from pretrain.config import ConfigError
 
-CANDIDATES = tuple(float(value) for value in np.round(np.arange(0.02, 0.99, 0.02), 2))
-"""Thresholds that may be chosen."""
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of logits `(B, A)` and a task's labels; -1 has no influence."""
 
 
 @dataclass(frozen=True)
@@ -41,85 +44,128 @@ class LinearConfig:
 
 @dataclass(frozen=True)
 class Classifier:
-    """One linear classifier per AU."""
+    """One linear classifier per output."""
 
     weight_AV: Tensor
     bias_A: Tensor
+    exclusive: bool = False
+    """Outputs share one probability."""
 
-    def probability(self, vectors_FAV: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits_FA = (torch.from_numpy(vectors_FAV) * self.weight_AV).sum(dim=2) + self.bias_A
-        return np.asarray(logits_FA.sigmoid().numpy(), np.float32)
+    def logits(self, features: Tensor) -> Tensor:
+        """`(F, A)` of features `(F, V)` that all outputs share, or `(F, A, V)` of each its own."""
+        if features.dim() == 2:
+            return features @ self.weight_AV.T + self.bias_A
+        return (features * self.weight_AV).sum(dim=2) + self.bias_A
+
+    def probability(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities `(F, A)`."""
+        logit_FA = self.logits(torch.from_numpy(features))
+        return (logit_FA.softmax(dim=1) if self.exclusive else logit_FA.sigmoid()).numpy()
+
+    def scored(self, table: FrameTable) -> FrameTable:
+        """A table of features as one of probabilities."""
+        return replace(table, value_F=self.probability(table.value_F))
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The epoch chosen on validation people, and the one that is best on the tested people."""
+def frozen_features(
+    model: nn.Module,
+    features: Callable[[Tensor], Tensor],
+    data: FoldData,
+    image_size: int,
+    stages: Stages,
+) -> dict[str, FrameTable]:
+    """Features of every frame of the fold, by group: `train`, `validation`, `test`.
 
-    classifier: Classifier
-    threshold_A: NDArray[np.float64]
-    epoch: int
-    validation_auc: float
-    best_on_test: Classifier
-    best_on_test_threshold_A: NDArray[np.float64]
-    best_on_test_epoch: int
+    Args:
+        model: is frozen here, and stays so.
+        features: of frames `(N, C, H, W)` in 0..1, `(N, ...)`.
+        data: the fold.
+        image_size: of the encoder.
+        stages: takes the time as `vectors`.
+    """
+    model.eval().requires_grad_(False)
+
+    def apply(frames_BTCHW: Tensor, _frames: Tensor | None, _state: Tensor | None) -> tuple[Tensor, None]:
+        values = features(frames_BTCHW.flatten(0, 1))
+        return values.view(*frames_BTCHW.shape[:2], *values.shape[1:]), None
+
+    tables = {}
+    for name, group in data.groups.items():
+        with stages.time("vectors", images=group.num_frames):
+            tables[name] = group.run(apply, image_size)
+    return tables
+
+
+def refuse_large_cache(data: FoldData, floats: int, most_mib: int, key: str, remedy: str) -> None:
+    """Refuse to keep more than a config allows.
+
+    Args:
+        data: the fold.
+        floats: of each frame.
+        most_mib: the bound.
+        key: of the config that holds it.
+        remedy: what else helps.
+
+    Raises:
+        ConfigError: the features of all frames take more.
+    """
+    frames = sum(group.num_frames for group in data.groups.values())
+    mebibytes = frames * floats * 4 / 2**20
+    if mebibytes > most_mib:
+        raise ConfigError(
+            f"the vectors of {frames} frames take {mebibytes:.0f} MiB, more than {key}={most_mib}; raise it "
+            f"or {remedy}"
+        )
 
 
 def linear_epochs(
-    vectors_FAV: NDArray[np.float32],
+    features: NDArray[np.float32],
     label_FA: NDArray[np.int8],
-    weight_A: NDArray[np.float64],
+    num_outputs: int,
+    loss: Loss,
     config: LinearConfig,
     seed: int,
+    exclusive: bool = False,
 ) -> Iterator[Classifier]:
-    """The classifiers after each epoch; unlabelled entries have no influence."""
-    inputs_FAV, truth_FA = torch.from_numpy(vectors_FAV), torch.from_numpy(label_FA).float()
-    coded_FA = (truth_FA >= 0).float() * torch.from_numpy(weight_A).float()
-    weight_AV = torch.zeros(vectors_FAV.shape[1:], requires_grad=True)
-    bias_A = torch.zeros(vectors_FAV.shape[1], requires_grad=True)
+    """The classifiers after each epoch.
+
+    Args:
+        features: `(F, V)` that all outputs share, or `(F, A, V)` of each its own.
+        label_FA: labels as `loss` takes them.
+        num_outputs: A.
+        loss: what is minimised.
+        config: how.
+        seed: of the order.
+        exclusive: whether the outputs share one probability.
+    """
+    inputs, truth_FA = torch.from_numpy(features), torch.from_numpy(label_FA)
+    weight_AV = torch.zeros(num_outputs, features.shape[-1], requires_grad=True)
+    bias_A = torch.zeros(num_outputs, requires_grad=True)
+    learned = Classifier(weight_AV, bias_A, exclusive)
     optimizer = torch.optim.Adam(
         [weight_AV, bias_A], lr=config.learning_rate, weight_decay=config.weight_decay
     )
     rng = np.random.default_rng(seed)
     for _ in range(config.epochs):
-        order = torch.from_numpy(rng.permutation(len(inputs_FAV)))
+        order = torch.from_numpy(rng.permutation(len(inputs)))
         for chosen in torch.split(order, config.batch):
-            logits = (inputs_FAV[chosen] * weight_AV).sum(dim=2) + bias_A
-            loss = F.binary_cross_entropy_with_logits(
-                logits, truth_FA[chosen].clamp(min=0), weight=coded_FA[chosen], reduction="sum"
-            ) / coded_FA[chosen].count_nonzero().clamp(min=1)
             optimizer.zero_grad()
-            torch.autograd.backward(loss)
+            torch.autograd.backward(loss(learned.logits(inputs[chosen]), truth_FA[chosen]))
             optimizer.step()
-        yield Classifier(weight_AV.detach().clone(), bias_A.detach().clone())
+        yield replace(learned, weight_AV=weight_AV.detach().clone(), bias_A=bias_A.detach().clone())
 
 
-def choose(epochs: Iterator[Classifier], validation: FrameTable, test: FrameTable) -> Choice:
-    """Pick an epoch; tables carry vectors. The tested people decide only what is named after them."""
-    best_auc, best_f1, chosen, upper = -1.0, -1.0, None, None
+def choose(
+    choice: Choice[Classifier], epochs: Iterator[Classifier], tables: dict[str, FrameTable]
+) -> Classifier:
+    """The classifier of the epoch that validation people choose; `choice` takes a look at each.
+
+    Args:
+        choice: without a look yet.
+        epochs: what was learned.
+        tables: features of `validation` and `test`.
+    """
     for epoch, classifier in enumerate(epochs, start=1):
-        value = _mean_auc(classifier.probability(validation.value_F), validation)
-        if value > best_auc or chosen is None:
-            best_auc, chosen = value, (epoch, classifier)
-        score_FA = classifier.probability(test.value_F)
-        threshold_A = best_thresholds(score_FA, test.label_FA, CANDIDATES)
-        sums = detection_sums(score_FA, threshold_A, test.label_FA, test.person_F)
-        value = float(mean_over_aus(f1(sums)))
-        if value > best_f1 or upper is None:
-            best_f1, upper = value, (epoch, classifier, threshold_A)
-    assert chosen is not None
-    assert upper is not None
-    score_FA = chosen[1].probability(validation.value_F)
-    return Choice(
-        classifier=chosen[1],
-        threshold_A=best_thresholds(score_FA, validation.label_FA, CANDIDATES),
-        epoch=chosen[0],
-        validation_auc=best_auc,
-        best_on_test=upper[1],
-        best_on_test_threshold_A=upper[2],
-        best_on_test_epoch=upper[0],
-    )
-
-
-def _mean_auc(score_FA: NDArray[np.float32], table: FrameTable) -> float:
-    half_A = np.full(score_FA.shape[1], 0.5)
-    return float(mean_over_aus(auc(detection_sums(score_FA, half_A, table.label_FA, table.person_F))))
+        seen = [classifier.scored(tables[name]) for name in ("validation", "test")]
+        choice.look(epoch, seen[0], seen[1], classifier)
+    return choice.best.state

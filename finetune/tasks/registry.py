@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from finetune.protocols import Kind
+from finetune.protocols.protocol import Kind
 from finetune.tasks.aunce import train_aunce
+from finetune.tasks.clef import train_clef
 from finetune.tasks.intensity import train_intensity
 from finetune.tasks.job import Job
 from finetune.tasks.outcome import Outcome
+from finetune.tasks.supervised import train_supervised
 
 
 @dataclass(frozen=True)
@@ -22,5 +24,7 @@ class Task:
 
 TASKS: dict[str, Task] = {
     "aunce": Task(("detection",), train_aunce),
+    "clef": Task(("detection", "expression"), train_clef),
     "intensity": Task(("intensity",), train_intensity),
+    "supervised": Task(("detection", "expression"), train_supervised),
 }

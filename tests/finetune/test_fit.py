@@ -30,6 +30,29 @@ def test_the_encoder_moves_at_its_share_of_the_rate():
     assert norm > 0
 
 
+def test_a_frozen_encoder_stays_as_it_is():
+    model = Both()
+    model.encoder.requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    TwoRates(model.encoder, model, FitConfig(steps=10)).step(model(torch.ones(5, 3)).square().sum(), 0)
+    changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {"head.weight", "head.bias"}
+
+
+def test_every_step_follows_the_rate_that_was_set():
+    """In the code that AUNCE's authors released, steps after the first epoch take a rate of their own."""
+    seen = {}
+    for rate in (0.01, 0.02):
+        model = Both()
+        optimizer = TwoRates(model.encoder, model, FitConfig(steps=30, optim=OptimConfig(learning_rate=rate)))
+        seen[rate] = []
+        for step in range(30):
+            optimizer.step(model(torch.randn(5, 3)).square().sum(), step)
+            seen[rate] += [group["lr"] for one, _ in optimizer._groups for group in one.param_groups]
+    assert seen[0.02] == pytest.approx([2 * rate for rate in seen[0.01]])
+    assert max(seen[0.02]) == pytest.approx(0.02)
+
+
 def test_messages():
     model = Both()
     optimizer = TwoRates(model.encoder, model, FitConfig())

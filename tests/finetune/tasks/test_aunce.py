@@ -1,16 +1,25 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
+from finetune.artifact import load_model
 from finetune.data import DataConfig, open_fold
 from finetune.fit import FitConfig
 from finetune.models.au_detector import AuDetector
-from finetune.protocols import ProtocolConfig
-from finetune.tasks.aunce import AunceConfig, contrast_loss, rarer_label, train_aunce
+from finetune.protocols.registry import ProtocolConfig
+from finetune.targets import au_weights
+from finetune.tasks.aunce import AunceConfig, contrast_loss, draw_kinds, rarer_label, train_aunce
 from finetune.tasks.job import Job
 from finetune.tasks.probe import LinearConfig
+from finetune.train import FinetuneConfig, run
 from pretrain.augment import AugmentConfig
 from pretrain.config import ConfigError
+from pretrain.losses.au_contrast import ContrastForm, au_contrast_loss
+from pretrain.losses.info_nce import info_nce_loss
+from pretrain.losses.sup_con import sup_con_loss
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
 from pretrain.models.exported import Parts
 
@@ -22,9 +31,66 @@ def quiet(metrics, step):
 
 
 def test_the_rarer_label_follows_the_training_fold():
+    """Finding 4: the release has label 1, also for AUs that most frames show."""
     rate_A = np.array([0.1, 0.5, 0.6])
-    assert rarer_label(rate_A, "rarer_in_train_fold").tolist() == [1, 1, 0]
-    assert rarer_label(rate_A, "label1").tolist() == [1, 1, 1]
+    assert rarer_label(rate_A, AunceConfig()).tolist() == [1, 1, 0]
+    for config in (AunceConfig(minority="label1"), AunceConfig(compat=True)):
+        assert rarer_label(rate_A, config).tolist() == [1, 1, 1]
+    own_choice = AunceConfig(compat=True, minority="rarer_in_train_fold")
+    assert rarer_label(rate_A, own_choice).tolist() == [1, 1, 0]
+
+
+def test_anchors_share_a_draw_or_have_their_own():
+    """Finding 3: one draw for all anchors of an AU makes steps differ; the shares are the same."""
+    shape_NA, rng = (64, 12), np.random.default_rng(0)
+    config = AunceConfig(positives=(0.2, 0.5, 0.2, 0.1))
+    shared_NA = draw_kinds(config, shape_NA, rng)
+    assert (shared_NA == shared_NA[0]).all()
+    own_NA = draw_kinds(replace(config, draw="per_anchor"), shape_NA, rng)
+    assert (own_NA != own_NA[0]).any(dim=0).all()
+    for draw, deviation in (("per_au", 0.5), ("per_anchor", 0.5 / 8)):
+        drawn = [draw_kinds(replace(config, draw=draw), shape_NA, rng) for _ in range(300)]
+        share_R = np.array([float((kind_NA[:, 0] == 1).float().mean()) for kind_NA in drawn])
+        assert share_R.mean() == pytest.approx(0.5, abs=0.1)
+        assert share_R.std() == pytest.approx(deviation, rel=0.2)
+    counted = np.bincount(own_NA.flatten(), minlength=4) / own_NA.numel()
+    np.testing.assert_allclose(counted, config.positives, atol=0.06)
+
+
+def vectors_and_labels():
+    generator = torch.Generator().manual_seed(0)
+    vectors_NAV = F.normalize(torch.randn(16, 3, 5, generator=generator), dim=2)
+    return vectors_NAV, torch.randint(-1, 2, (8, 3), generator=generator)
+
+
+def test_each_option_is_the_loss_it_names():
+    """Also findings 6 and 16: weights of AUs count when wanted, and beta of the common label is free."""
+    (vectors_NAV, label_BA), rate_A = vectors_and_labels(), np.array([0.1, 0.4, 0.7])
+    label_NA, kind_NA = label_BA.repeat(2, 1), torch.ones(16, 3, dtype=torch.int64)
+    rare_NA = label_NA == torch.tensor([1, 1, 0])
+
+    def found(**options):
+        return float(contrast_loss(vectors_NAV, label_BA, kind_NA, rate_A, AunceConfig(**options)))
+
+    def wanted(rare, common, weight_A=None, **form):
+        beta_NA = torch.where(rare_NA, rare, common)
+        form = ContrastForm(**form)
+        return float(au_contrast_loss(vectors_NAV, label_NA, kind_NA, beta_NA, form, weight_A))
+
+    weight_A = torch.from_numpy(au_weights(rate_A))
+    assert found() == wanted(1.2, 0.8)
+    assert found(temperature=0.1) == wanted(1.2, 0.8, temperature=0.1)
+    assert found(au_weighting=True) == wanted(1.2, 0.8, weight_A)
+    assert found(normalise_negatives=True) == wanted(1.2, 0.8, normalise_negatives=True)
+    assert found(own_view_in_class=False) == wanted(1.2, 0.8, own_view_in_class=False)
+    assert found(compat=True, minority="rarer_in_train_fold") == wanted(1.2, 0.8, compat=True)
+    swept = [found(delta_common=1 - beta) for beta in (0.4, 0.6, 0.8, 1.0)]
+    assert swept == pytest.approx([wanted(1.2, beta) for beta in (0.4, 0.6, 0.8, 1.0)], rel=1e-6)
+    assert len(set(swept)) == 4
+    assert found(loss="supcon") == float(sup_con_loss(vectors_NAV, label_NA, 0.5))
+    assert found(loss="info_nce", au_weighting=True) == float(
+        info_nce_loss(vectors_NAV, label_NA, 0.5, weight_A)
+    )
 
 
 def test_contrast_separates_labels(tiny_encoder):
@@ -35,9 +101,9 @@ def test_contrast_separates_labels(tiny_encoder):
     label_BA = torch.tensor([[1], [1], [0], [0]])
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(20):
-        views_NCHW = images_BCHW.repeat(2, 1, 1, 1)
-        rare_A, kind_A = torch.tensor([1]), torch.tensor([1])
-        loss = contrast_loss(model, views_NCHW, label_BA, rare_A, AunceConfig(), kind_A)
+        vectors_NAV = model.vectors(images_BCHW.repeat(2, 1, 1, 1))
+        kind_NA = torch.ones(8, 1, dtype=torch.int64)
+        loss = contrast_loss(vectors_NAV, label_BA, kind_NA, np.array([0.5]), AunceConfig())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -77,11 +143,41 @@ def test_stage_2_leaves_encoder_and_batch_statistics_alone(toy_set, monkeypatch)
     assert not any(parameter.requires_grad for parameter in outcome.model.parameters())
 
 
+def test_each_loss_trains_a_whole_job_and_the_graph_is_kept(toy_set, tiny_encoder, tmp_path):
+    for number, options in enumerate(
+        (
+            {"compat": True},
+            {"positives": (0.1, 0.4, 0.2, 0.3), "draw": "per_anchor", "au_weighting": True},
+            {"loss": "supcon", "graph": True},
+            {"loss": "info_nce"},
+        )
+    ):
+        config = FinetuneConfig(
+            task="aunce",
+            out=tmp_path / str(number),
+            data=DataConfig(toy_set),
+            encoder=tiny_encoder,
+            aunce=replace(SHORT, **options),
+        )
+        result = run(config, quiet)
+        assert 0 <= result["test"]["honest"]["f1"]["mean"] <= 1
+        saved = load_model(config.out / "model")
+        assert saved.facts["heads"]["graph"] == options.get("graph", False)
+        assert saved.model.infer(torch.rand(1, 2, 3, 32, 32), None, None)[0].isfinite().all()
+
+
 def test_messages(toy_set, tiny_encoder):
     with pytest.raises(ValueError, match=r"aunce.positives must be probabilities that sum to 1"):
-        AunceConfig(positives=(0.5, 0.5, 0.5))
+        AunceConfig(positives=(0.5, 0.5, 0.5, 0.0))
     with pytest.raises(ValueError, match="0 <= delta < 1"):
         AunceConfig(delta=1.0)
+    with pytest.raises(ValueError, match="likewise delta_common"):
+        AunceConfig(delta_common=-0.1)
+    for wrong in ({"loss": "supcon"}, {"draw": "per_anchor"}, {"positives": (0.2, 0.5, 0.2, 0.1)}):
+        with pytest.raises(ValueError, match="wanted loss=aunce, draw=per_au and no centroid"):
+            AunceConfig(compat=True, **wrong)
+    with pytest.raises(ValueError, match="or set compat=false"):
+        AunceConfig(compat=True, normalise_negatives=True)
     data = open_fold(DataConfig(toy_set), ProtocolConfig(), "detection", seed=0)
     small = AunceConfig(max_cached_mib=0)
     with pytest.raises(ConfigError, match=r"MiB, more than aunce\.max_cached_mib=0"):

@@ -15,12 +15,14 @@ from finetune.tasks.intensity import (
     chosen_frames,
     draw_labelled,
     make_regressor,
-    sparse_regression_loss,
+    start_at_the_mean,
 )
 from finetune.train import FinetuneConfig, run
 from pretrain.augment import PLAIN
 from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.config import ConfigError, from_dict
+from pretrain.losses.sparse_ordinal import sparse_ordinal_loss
+from pretrain.losses.sparse_regression import sparse_regression_loss
 from pretrain.models.encoder import FrameEncoder
 from pretrain.models.exported import FACTS_NAME
 from pretrain.models.temporal import FrameContext
@@ -39,13 +41,19 @@ def model(tiny_encoder):
     return IntensityRegressor(FrameEncoder(tiny_encoder), 3, hidden=8, width=8)
 
 
-def test_gradient_reaches_frames_before_the_last_labelled_one_and_none_after(model):
+@pytest.mark.parametrize("head", ["regression", "ordinal"])
+def test_gradient_reaches_frames_before_the_last_labelled_one_and_none_after(tiny_encoder, head):
+    torch.manual_seed(0)
+    model = IntensityRegressor(FrameEncoder(tiny_encoder), 3, hidden=8, width=8, ordinal=head == "ordinal")
     frames_BTCHW = torch.rand(2, 6, 3, 32, 32, requires_grad=True)
     chosen_BT = torch.zeros(2, 6, dtype=torch.bool)
     chosen_BT[0, 3] = chosen_BT[1, 1] = True
     label_BTA = torch.randint(0, 6, (2, 6, 3))
-    value_BTA, _ = model(frames_BTCHW)
-    sparse_regression_loss(value_BTA, label_BTA, chosen_BT).backward()
+    output_BTAK, _ = model(frames_BTCHW)
+    if head == "ordinal":
+        sparse_ordinal_loss(output_BTAK, label_BTA, chosen_BT).backward()
+    else:
+        sparse_regression_loss(model.intensity(output_BTAK), label_BTA, chosen_BT).backward()
     gradient_BT = frames_BTCHW.grad.abs().sum(dim=(2, 3, 4))
     assert (gradient_BT[0, 4:] == 0).all()
     assert (gradient_BT[1, 2:] == 0).all()
@@ -53,21 +61,13 @@ def test_gradient_reaches_frames_before_the_last_labelled_one_and_none_after(mod
     assert (gradient_BT[1, :2] > 0).all()
 
 
-def test_loss_equals_the_equation_and_leaves_uncoded_aus_out():
-    generator = torch.Generator().manual_seed(0)
-    value_BTA = torch.randn(3, 4, 2, generator=generator)
-    label_BTA = torch.randint(-1, 6, (3, 4, 2), generator=generator)
-    chosen_BT = torch.rand(3, 4, generator=generator) < 0.5
-    errors = [
-        (float(value_BTA[b, t, a]) - int(label_BTA[b, t, a])) ** 2
-        for b in range(3)
-        for t in range(4)
-        for a in range(2)
-        if chosen_BT[b, t] and label_BTA[b, t, a] >= 0
-    ]
-    loss = sparse_regression_loss(value_BTA, label_BTA, chosen_BT)
-    assert float(loss) == pytest.approx(sum(errors) / len(errors), rel=1e-6)
-    assert float(sparse_regression_loss(value_BTA, label_BTA, torch.zeros_like(chosen_BT))) == 0
+@pytest.mark.parametrize("ordinal", [False, True])
+def test_a_new_head_says_the_mean_of_the_labels_that_were_coded(tiny_encoder, ordinal):
+    model = IntensityRegressor(FrameEncoder(tiny_encoder), 2, hidden=8, width=8, ordinal=ordinal)
+    label_FA = np.array([[5, 0], [0, -1], [1, 0], [2, 1]], np.int8)
+    assert start_at_the_mean(model, label_FA) == pytest.approx([2.0, 1 / 3])
+    said = model.intensity(model.head[-1].bias.view(1, 1, 2, -1)).squeeze()
+    assert said.tolist() == pytest.approx([2.0, 1 / 3], abs=0.01)
 
 
 def test_labelled_frames_are_drawn_from_all_coded_frames_together():
@@ -96,6 +96,7 @@ def test_chosen_frames_are_found_by_key_and_index():
         key_B=["a", "b"],
         provenance_B=["a", "b"],
         activity_B=[None, None],
+        expression_B=[None, None],
         occurrence_BTA=None,
         intensity_BTA=None,
     )
@@ -113,13 +114,13 @@ def test_the_temporal_module_of_stage_1_is_taken_unless_a_fresh_one_is_wanted(ti
 
     for temporal in ("auto", "pretrained"):
         model, heads = start(temporal, context)
-        assert heads == {"num_aus": 3, "hidden": 6, "width": 4}
+        assert heads == {"num_aus": 3, "hidden": 6, "width": 4, "ordinal": False}
         for name, tensor in context.state_dict().items():
             assert torch.equal(model.state_dict()[name], tensor), name
         frames_BTCHW = torch.rand(2, 5, 3, 32, 32)
         pooled_BTD = encoder(frames_BTCHW.flatten(0, 1)).pooled_ND.view(2, 5, -1)
         wanted_BTA = model.head(context(pooled_BTD).context_BTH)
-        torch.testing.assert_close(model(frames_BTCHW)[0], wanted_BTA)
+        torch.testing.assert_close(model(frames_BTCHW)[0].squeeze(3), wanted_BTA)
     fresh, heads = start("fresh", context)
     assert heads["hidden"] == 8
     without, _ = start("auto", None)
