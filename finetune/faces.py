@@ -5,6 +5,7 @@ Axes: T frames of a piece, H W C pixels.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from pretrain.config import ConfigError
+from shards.ahead import Bound, ahead, workers
 from shards.errors import ShardError
 from shards.pack.faces.crops import FaceCropper
 from shards.pack.faces.plugins import get_aligner, get_detector
@@ -22,6 +24,8 @@ from shards.pack.stopwatch import Stopwatch
 from shards.schema import CropRecipe
 
 PIECE_FRAMES = 32
+PIECES_AHEAD = 2
+"""That wait when one more is made."""
 
 
 @dataclass
@@ -113,6 +117,17 @@ def face_pieces(path: Path, recipe: CropRecipe, seen: FramesSeen) -> Iterator[Fa
             piece.time_seconds.append(frame.time_seconds)
     for piece in open_pieces.values():
         yield _closed(piece)
+
+
+def made_ahead(pieces: Iterator[FacePiece]) -> Iterator[FacePiece]:
+    """The same pieces, in order, made in a thread of their own while a model computes."""
+    with workers("faces", 1) as pool:
+        begun = ahead(repeat(None), lambda _: [pool.submit(next, pieces, None)], Bound(PIECES_AHEAD))
+        for _, [made] in begun:
+            piece = made.result()
+            if piece is None:
+                return
+            yield piece
 
 
 def _closed(piece: FacePiece) -> FacePiece:

@@ -10,8 +10,9 @@ import pytest
 
 from pretrain.config import ConfigError
 from tests.benchmarks.checkpoint.__main__ import main
-from tests.benchmarks.checkpoint.loop import UPLOAD, peak_bytes, peak_from_here, uploads
+from tests.benchmarks.checkpoint.loop import UPLOAD, uploads
 from tests.benchmarks.checkpoint.report import STALL, numbers_of, table, text
+from tests.benchmarks.memory import peak_bytes, peak_from_here
 
 FACTS = {"date": "2026-01-01", "command": "c", "commit": "abc", "host": "h"}
 GIVEN = {"every": 2, "latency_ms": 30.0}

@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from finetune.faces import PIECE_FRAMES, FramesSeen, face_pieces, refuse_other_recipe
+from finetune.faces import PIECE_FRAMES, FramesSeen, face_pieces, made_ahead, refuse_other_recipe
 from pretrain.config import ConfigError
 from shards.batch import ClipSpec
 from shards.errors import ShardError
 from shards.evaluation import EvaluationPlan
+from shards.pack.frames.trouble import VideoError
 from shards.pack.job import PackConfig
 from shards.pack.pack import pack
 from shards.stream import stream_clips
@@ -38,6 +39,24 @@ def test_long_tracks_come_in_pieces(face_video, real_recipe, monkeypatch):
     assert [len(piece.frames) for piece in pieces] == [8, 8, 8, 6]
     assert [piece.last for piece in pieces] == [False, False, False, True]
     assert [number for piece in pieces for number in piece.frame_number] == list(range(30))
+
+
+def test_pieces_made_ahead_are_the_same_and_damage_comes_after_them(face_video, real_recipe, monkeypatch):
+    monkeypatch.setattr("finetune.faces.PIECE_FRAMES", 8)
+    wanted = list(face_pieces(face_video, real_recipe, FramesSeen()))
+
+    def damaged():
+        yield from wanted
+        raise VideoError("decode", "truncated", "it ends in damage")
+
+    pieces = made_ahead(damaged())
+    assert all(next(pieces) is piece for piece in wanted)
+    with pytest.raises(VideoError, match="it ends in damage"):
+        next(pieces)
+    others = list(made_ahead(face_pieces(face_video, real_recipe, FramesSeen())))
+    for piece, other in zip(wanted, others, strict=True):
+        assert piece.frame_number == other.frame_number
+        np.testing.assert_array_equal(piece.frames_THWC, other.frames_THWC)
 
 
 OWN = """

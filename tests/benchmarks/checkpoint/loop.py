@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from pretrain.engine import make_engine
 from pretrain.recipe import PretrainConfig
 from pretrain.world import World, join_group, local_device
 from shards import storage
+from tests.benchmarks.memory import peak_bytes, peak_from_here
 from tests.benchmarks.training.side import batches_of, objective_of
 
 UPLOAD = "checkpoint"
@@ -154,24 +154,6 @@ def _watch_upload() -> tuple[threading.Thread, list[float]]:
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     return thread, ended
-
-
-def peak_bytes() -> int:
-    """Most memory that this process has had since `peak_from_here`."""
-    return _status("VmHWM")
-
-
-def peak_from_here() -> int:
-    """Let the peak start at what is in use now; that."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
-
-
-def _status(name: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    raise ValueError(f"/proc/self/status has no {name}; this needs Linux")
 
 
 def main(argument: str) -> None:

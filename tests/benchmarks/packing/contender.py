@@ -6,12 +6,13 @@ python -m tests.benchmarks.packing.contender pack VIDEOS OUT WORKERS
 
 import json
 import multiprocessing
-import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import av
+
+from tests.benchmarks.memory import peak_bytes
 
 
 @dataclass
@@ -47,25 +48,17 @@ def pack(videos: Path, out: Path, workers: int) -> Did:
 
     def note(progress: Progress) -> None:
         did.frames, did.stage_seconds = progress.frames, dict(progress.stage_seconds)
-        peaks = [_peak_bytes(child.pid) for child in multiprocessing.active_children()]
+        peaks = [peak_bytes(child.pid or "self") for child in multiprocessing.active_children()]
         did.worker_peak_bytes = max([did.worker_peak_bytes, *peaks])
 
     did.faces = pack_set(PackConfig(str(videos), str(out), "folder", workers=workers), note).totals.frames
     return did
 
 
-def _peak_bytes(process_id: int | None) -> int:
-    # Not what getrusage says: that counts the parent's memory from before the new program was loaded.
-    for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError(f"/proc/{process_id}/status has no VmHWM; a running process on Linux was expected")
-
-
 def main(arguments: list[str]) -> None:
     contender, videos, *more = arguments
     did = decode(Path(videos)) if contender == "decode" else pack(Path(videos), Path(more[0]), int(more[1]))
-    did.peak_bytes = _peak_bytes(os.getpid())
+    did.peak_bytes = peak_bytes()
     sys.stdout.write(json.dumps(asdict(did)) + "\n")
 
 

@@ -30,6 +30,7 @@ from shards.plan import Plan
 from shards.policies import DistinctIdentity
 from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import TrackSet, load_tracks
+from tests.benchmarks.memory import peak_bytes
 from tests.benchmarks.streaming.measure import Ask, answer, cpu_seconds
 
 SEED = 0
@@ -153,7 +154,7 @@ def start(url: str, step: int, batch: int) -> dict[str, float]:
         "requests": counters.requests,
         "bytes_fetched": counters.bytes_fetched,
         "shard_bytes": sum(entry.bytes for entry in shards) / len(shards),
-        "peak_bytes": _peak_bytes(),
+        "peak_bytes": peak_bytes(),
     }
 
 
@@ -161,7 +162,7 @@ def plan(url: str, batch: int, samples: int) -> dict[str, float]:
     """Open a set, plan its first batch and then `samples` samples; nothing of a shard is read."""
     from shards.batch import DEFAULT_CLIP
 
-    imported_bytes, begin = _peak_bytes(), time.perf_counter()
+    imported_bytes, begin = peak_bytes(), time.perf_counter()
     tracks = load_tracks(url)
     planned = Plan(tracks, DEFAULT_CLIP, batch, SEED, DistinctIdentity())
     planned.batch(0)
@@ -175,14 +176,8 @@ def plan(url: str, batch: int, samples: int) -> dict[str, float]:
         "first_seconds": first_seconds,
         "cpu_microseconds_per_sample": 1e6 * (time.process_time() - cpu_start) / (len(steps) * batch),
         "imported_bytes": imported_bytes,
-        "peak_bytes": _peak_bytes(),
+        "peak_bytes": peak_bytes(),
     }
-
-
-def _peak_bytes() -> int:
-    """The resident set at its largest since this program began, which getrusage does not tell."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def upload(folder: Path, url: str) -> None:
