@@ -2,24 +2,32 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from finetune.arms import LOWER_IS_BETTER
 from finetune.neighbours import gain
 from finetune.readout import score_readouts
 from finetune.readout_study import ReadoutStudy
-from finetune.scored import Scored, difference
+from finetune.scored import difference
 from finetune.studies import NeighbourStudy
+from finetune.tables import ScoreTable
 from pretrain.metrics.identity import IdentityScore
 from pretrain.metrics.people import Interval, interval_over_people, percentile_interval
 
 LEAST_PEOPLE = 5
 """Who must show an AU: resampled from fewer people, an interval is narrower than what it stands for."""
 Verdict = Literal["shown", "against", "not shown"]
-SCORE_NAMES = {"f1": "F1", "auc": "AUC", "icc": "ICC", "mae": "mean absolute error", "r": "correlation"}
+SCORE_NAMES = {
+    "f1": "F1",
+    "auc": "AUC",
+    "icc": "ICC",
+    "mae": "mean absolute error",
+    "r": "correlation",
+    "uar": "unweighted average recall",
+    "accuracy": "accuracy",
+}
 READOUT_SCORES = ("auc", "r")
 ROW_NAMES = {"random": "random weights"}
-TASK_NAMES = {"aunce": "AU detection", "intensity": "AU intensity"}
 
 
 @dataclass(frozen=True)
@@ -46,60 +54,47 @@ class Claim:
         return f"{said}: {numbers}{', which holds 0' if self.verdict == 'not shown' else ''}."
 
 
-def score_claims(tables: Iterable[Mapping[str, Any]]) -> list[Claim]:
-    """Pretrained against random weights, and pretrained against the row to beat, on the mean over AUs."""
+def score_claims(tables: Iterable[ScoreTable]) -> list[Claim]:
+    """Each arm against the reference, and each pretrained arm against the row to beat, by means over AUs."""
     claims = []
-    for scored in tables:
-        task = TASK_NAMES[scored["task"]]
-        for name, score in scored["scores"].items():
+    for table in tables:
+        for name, row in table.headlines.items():
             sign = -1.0 if name in LOWER_IS_BETTER else 1.0
-            label = SCORE_NAMES[name]
-            if score["difference"] is not None:
-                value, interval = score["difference"]
-                claims.append(
-                    Claim(
-                        f"{task}, {label}: pretrained is better than random weights",
-                        f"{task}, {label}: pretrained is worse than random weights",
-                        sign * value,
-                        _signed(interval, sign),
-                    )
-                )
-            if "pretrained" in score["arms"]:
-                arm: Scored = score["arms"]["pretrained"]
-                base = float(score["baseline"][1])
-                what = str(scored["baseline"]).replace("_", " ")
-                low, high = (x - base for x in arm.mean_interval)
-                claims.append(
-                    Claim(
-                        f'{task}, {label}: pretrained is better than "{what}"',
-                        f'{task}, {label}: pretrained is worse than "{what}"',
-                        sign * (arm.mean - base),
-                        _signed(Interval(low, high), sign),
-                    )
-                )
+            what = f"{table.title}, {SCORE_NAMES[name]}"
+            for arm, (value, interval) in row.differences.items():
+                claims.append(_better(f"{what}: {arm}", table.reference, sign, value, interval))
+            for arm, scored in row.arms.items():
+                if not table.arms[arm].is_random:
+                    base = row.baseline[1]
+                    low, high = (x - base for x in scored.mean_interval)
+                    against, interval = f'"{table.baseline}"', Interval(low, high)
+                    claims.append(_better(f"{what}: {arm}", against, sign, scored.mean - base, interval))
     return [claim for claim in claims if claim.value == claim.value]
 
 
-def au_claims(scored: Mapping[str, Any], name: str, left_out: Iterable[int]) -> list[Claim]:
-    """Pretrained against random weights for each AU by the score `name`.
+def _better(arm: str, other: str, sign: float, value: float, interval: Interval) -> Claim:
+    signed = interval if sign > 0 else Interval(-interval.high, -interval.low)
+    return Claim(f"{arm} is better than {other}", f"{arm} is worse than {other}", sign * value, signed)
+
+
+def au_claims(table: ScoreTable, name: str, left_out: Iterable[int]) -> list[Claim]:
+    """Each arm against the reference for each AU by the score `name`, of which more is better.
 
     `left_out` AUs make no claim, nor those that fewer than LEAST_PEOPLE tested people show.
     """
-    arms = scored["scores"][name]["arms"]
-    if len(arms) < 2:
-        return []
-    first, second = arms["pretrained"], arms["random"]
+    row, without = table.scores[name], {f"AU{au}" for au in left_out}
+    second = row.arms[table.reference]
     claims = []
-    for index, au in enumerate(scored["aus"]):
-        if au in set(left_out) or scored["people_showing"][index] < LEAST_PEOPLE:
-            continue
-        interval = percentile_interval(first.draws_RA[:, index] - second.draws_RA[:, index])
-        value = float(first.value_A[index] - second.value_A[index])
-        if value == value and interval.low == interval.low:
-            statement = f"AU{au}: pretraining raises the {SCORE_NAMES[name]}"
-            claims.append(
-                Claim(statement, f"AU{au}: pretraining lowers the {SCORE_NAMES[name]}", value, interval)
-            )
+    for arm, first in row.arms.items():
+        for index, label in enumerate(table.labels):
+            if arm == table.reference or label in without or table.people_showing[index] < LEAST_PEOPLE:
+                continue
+            interval = percentile_interval(first.draws_RA[:, index] - second.draws_RA[:, index])
+            value = float(first.value_A[index] - second.value_A[index])
+            if value == value and interval.low == interval.low:
+                what = f"the {SCORE_NAMES[name]} over {table.reference}"
+                statement, opposite = f"{label}: {arm} raises {what}", f"{label}: {arm} lowers {what}"
+                claims.append(Claim(statement, opposite, value, interval))
     return claims
 
 
@@ -145,7 +140,3 @@ def measured_claims(study: NeighbourStudy | None, identity: Mapping[str, Identit
             )
         )
     return claims
-
-
-def _signed(interval: Interval, sign: float) -> Interval:
-    return interval if sign > 0 else Interval(-interval.high, -interval.low)

@@ -7,10 +7,12 @@ from finetune.pages.markup import Section
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --faint: #5d6b7c; --rule: #d9dfe6;
-  --one: #1f6fb4; --two: #c96f0a; --base: #3c4654; --note: #fff6df; --card: #f5f7fa;
+  --one: #1f6fb4; --two: #c96f0a; --three: #3a8f5c; --four: #8a57b0;
+  --five: #b03a68; --six: #7a7a2a; --base: #3c4654; --note: #fff6df; --card: #f5f7fa;
   --good: #1d7a46; --bad: #b3362b; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6ebf1; --paper: #14181e; --faint: #9aa7b6;
-  --rule: #313a45; --one: #5aa7e8; --two: #f0a848; --base: #c3ccd6; --note: #3a3018; --card: #1c222a;
+  --rule: #313a45; --one: #5aa7e8; --two: #f0a848; --three: #6cc98f; --four: #bb8fe0;
+  --five: #e87fa8; --six: #c4c46a; --base: #c3ccd6; --note: #3a3018; --card: #1c222a;
   --good: #5fc48c; --bad: #f08a80; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
@@ -47,6 +49,7 @@ svg .mark { fill: var(--paper); stroke: var(--ink); stroke-width: 1.5; }
 .legend { display: flex; flex-wrap: wrap; gap: .1rem 1rem; color: var(--faint); font-size: .9rem;
   margin: .2rem 0; }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .35em; }
+.parts { display: flex; width: 9rem; height: .8rem; }
 .strip { display: grid; gap: .35rem; margin: .4rem 0;
   grid-template-columns: repeat(var(--columns), minmax(0, 7rem)); }
 .shot img { width: 100%; height: auto; display: block; border-radius: 4px; border: 3px solid transparent; }

@@ -6,47 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from finetune.arms import BASELINES, HEADLINES, Arm, baseline_values, make_arms, score_arm
+from finetune.arms import make_arms, refuse_other_networks
+from finetune.audits.result import load_audit
+from finetune.jobs import caption, load_jobs
 from finetune.page import html_page
-from finetune.results import RESULT_FORMAT, RESULT_NAME
-from finetune.scored import difference
 from finetune.sections import Sources, make_sections
+from finetune.tables import ScoreTable, make_table, table_json, terminal_table
 from pretrain.config import ConfigError, run_command
-from pretrain.metrics.people import Interval
-
-GENERATED_CAPTION = (
-    "These faces are generated. The numbers prove the pipeline and compare methods; they say nothing about "
-    "accuracy on real people."
-)
-NAMES = {
-    "aunce": "AU detection (AUNCE)",
-    "intensity": "AU intensity",
-    "everything_present": "everything present",
-    "labelled_mean": "labelled mean",
-}
-
-
-def load_jobs(paths: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
-    """Folder and result of each job, given by its `result.json` or its run folder.
-
-    Raises:
-        ConfigError: one is not there or is something else.
-    """
-    jobs = []
-    for path in paths:
-        file = path / RESULT_NAME if path.is_dir() else path
-        if not file.is_file():
-            raise ConfigError(f"no {RESULT_NAME} at {path}; give finished jobs' run folders")
-        content = json.loads(file.read_text())
-        if content.get("format_version") != RESULT_FORMAT or "per_person" not in content:
-            raise ConfigError(
-                f"{file} is not the result of a finetuning job of this program: wanted format version "
-                f"{RESULT_FORMAT}, found {content.get('format_version')}"
-            )
-        jobs.append((file.parent, content))
-    return jobs
 
 
 def load_throughput(path: Path) -> list[dict[str, Any]]:
@@ -77,98 +43,24 @@ def job_throughput(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def caption(results: list[dict[str, Any]]) -> str:
-    """What the numbers are about; the same for every table."""
-    generated = any(result["data"]["generated"] for result in results)
-    people = sorted({f"fold {r['protocol']['fold']}: {len(r['people']['test'])} people" for r in results})
-    seeds = sorted({result["seed"] for result in results})
-    text = (
-        f"Scores on people never seen in training ({'; '.join(people)}; {len(seeds)} seed"
-        f"{'s' if len(seeds) > 1 else ''}). Epoch and thresholds were chosen on other people. Brackets are "
-        "95 % intervals, bootstrapped over people and seeds; differences are paired."
-    )
-    return f"{GENERATED_CAPTION} {text}" if generated else text
+def report_tables(results: list[dict[str, Any]]) -> list[ScoreTable]:
+    """A table for each kind of labels, in which random weights are what others are compared with.
 
-
-def task_table(arms: list[Arm]) -> dict[str, Any]:
-    """One task's numbers, for the terminal and the page."""
-    task, aus = arms[0].task, arms[0].results[0]["aus"]
-    scores: dict[str, Any] = {}
-    for name in HEADLINES[task]:
-        scored = {arm.start: score_arm(arm, name) for arm in arms}
-        base_A, base_mean = baseline_values(arms[0], name, BASELINES[task])
-        scores[name] = {
-            "arms": scored,
-            "baseline": (base_A, base_mean),
-            "best_on_test": {arm.start: baseline_values(arm, name, "best_on_test")[1] for arm in arms},
-            "difference": difference(scored["pretrained"], scored["random"]) if len(arms) == 2 else None,
-        }
-    return {
-        "task": task,
-        "title": NAMES[task],
-        "aus": aus,
-        "scores": scores,
-        "baseline": BASELINES[task],
-        "unseen": unseen_aus(arms[0]),
-        "people_showing": people_showing(arms[0]),
-    }
-
-
-def people_showing(arm: Arm) -> list[int]:
-    """How many tested people show each AU; empty for intensity."""
-    if arm.kind == "intensity":
-        return []
-    sums_of = {result["protocol"]["fold"]: result["per_person"] for result in arm.results}
-    positive_PA = np.concatenate(
-        [np.add(sums["true_positive_PA"], sums["false_negative_PA"]) for sums in sums_of.values()]
-    )
-    return [int(count) for count in (positive_PA > 0).sum(axis=0)]
-
-
-def unseen_aus(arm: Arm) -> str:
-    """A line on the AUs that no tested person shows; empty where there are none."""
-    if arm.kind == "intensity":
-        return ""
-    shown_A = np.zeros(len(arm.results[0]["aus"]))
-    for result in arm.results:
-        sums = result["per_person"]
-        shown_A += np.sum(sums["true_positive_PA"], axis=0) + np.sum(sums["false_negative_PA"], axis=0)
-    names = [f"AU{au}" for au, shown in zip(arm.results[0]["aus"], shown_A, strict=True) if not shown]
-    if not names:
-        return ""
-    return f"No tested person shows {', '.join(names)}: F1 is 0 there for every method, AUC is not defined."
-
-
-def terminal_table(table: dict[str, Any]) -> str:
-    """Fixed-width text of one task."""
-    lines = [table["title"], "=" * len(table["title"])]
-    for name, score in table["scores"].items():
-        baseline_A, baseline_mean = score["baseline"]
-        heads = [*score["arms"], NAMES[table["baseline"]]]
-        lines += ["", f"{name.upper():<8}" + "".join(f"{head:>26}" for head in heads)]
-        for index, au in enumerate(table["aus"]):
-            cells = [_cell(arm.value_A[index], arm.interval(index)) for arm in score["arms"].values()]
-            lines.append(f"{f'AU{au}':<8}" + "".join(f"{c:>26}" for c in [*cells, _cell(baseline_A[index])]))
-        cells = [_cell(arm.mean, arm.mean_interval) for arm in score["arms"].values()]
-        lines.append(f"{'mean':<8}" + "".join(f"{cell:>26}" for cell in [*cells, _cell(baseline_mean)]))
-        upper = [_cell(value) for value in score["best_on_test"].values()]
-        lines.append(f"{'upper*':<8}" + "".join(f"{cell:>26}" for cell in upper))
-        if score["difference"] is not None:
-            lines.append(f"pretrained minus random: {_cell(*score['difference'])}")
-    lines += ["", "* best on the tested people themselves (paper style): an upper bound, not a result"]
-    return "\n".join([*lines, table["unseen"]] if table["unseen"] else lines)
-
-
-def _cell(value: float, interval: Interval | None = None) -> str:
-    if value != value:
-        return "-"
-    return f"{value:.3f}" + (f" [{interval.low:.3f}, {interval.high:.3f}]" if interval else "")
+    Raises:
+        ConfigError: jobs cannot stand side by side, or have different encoders.
+    """
+    tables = []
+    for kind, arms in make_arms(results).items():
+        refuse_other_networks(kind, arms)
+        random = [arm.name for arm in arms if arm.is_random]
+        tables.append(make_table(arms, random[0] if len(random) == 1 else None))
+    return tables
 
 
 def make_report(sources: Sources, out: Path | None) -> str:
-    """Write the HTML file where `out` is given; returns the text for the terminal."""
+    """Write the HTML file and a JSON file beside it where `out` is given; returns the terminal's text."""
     results = sources.results
-    tables = [task_table(arms) for arms in make_arms(results).values()]
+    tables = report_tables(results)
     job_stages = job_throughput(results)
     if out is not None:
         sections = make_sections(sources, tables, job_stages, caption(results))
@@ -176,12 +68,23 @@ def make_report(sources: Sources, out: Path | None) -> str:
         out.write_text(
             html_page("Facial action units: a run from videos to models", caption(results), sections)
         )
+        out.with_suffix(".json").write_text(json.dumps(_json(sources, tables), indent=1) + "\n")
     rates = [
         f"{entry['stage']:<40}{entry['count']:>10} {entry['unit']:<8}{entry['seconds']:>9.1f} s"
         f"{entry['count'] / max(entry['seconds'], 1e-9):>10.0f} {entry['unit']}/s"
         for entry in (*sources.stages, *job_stages)
     ]
     return "\n\n".join([*(terminal_table(table) for table in tables), "\n".join(rates), caption(results)])
+
+
+def _json(sources: Sources, tables: list[ScoreTable]) -> dict[str, Any]:
+    """What the page says in numbers."""
+    return {
+        "caption": caption(sources.results),
+        "tables": [table_json(table) for table in tables],
+        "audits": [audit.json() for audit in sources.audits],
+        "stages": [*sources.stages, *job_throughput(sources.results)],
+    }
 
 
 def main(arguments: list[str]) -> None:
@@ -208,6 +111,9 @@ def main(arguments: list[str]) -> None:
         "--clip-tables", type=Path, nargs="*", default=[], metavar="CSV", help="its predictions"
     )
     more.add_argument("--clip-source", default="", metavar="TEXT", help="where it comes from, for the page")
+    more.add_argument(
+        "--audits", type=Path, nargs="*", default=[], metavar="JSON", help="what `finetune.audit` wrote"
+    )
     given = parser.parse_args(arguments)
     sources = Sources(
         jobs=load_jobs(given.jobs),
@@ -220,6 +126,7 @@ def main(arguments: list[str]) -> None:
         clip=given.clip,
         clip_tables=given.clip_tables,
         clip_source=given.clip_source,
+        audits=[load_audit(path) for path in given.audits],
     )
     sys.stdout.write(make_report(sources, given.out) + "\n")
 

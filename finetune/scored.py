@@ -3,18 +3,19 @@
 Axes: J jobs, R bootstrap draws, P people, A AUs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pretrain.metrics.detection import DetectionSums
+from pretrain.metrics.expression import ExpressionSums
 from pretrain.metrics.intensity import IntensitySums
 from pretrain.metrics.people import DRAWS, Interval, mean_over_aus, percentile_interval, person_weights
 
 Floats = NDArray[np.float64]
-Sums = DetectionSums | IntensitySums
+Sums = DetectionSums | IntensitySums | ExpressionSums
 Score = Callable[..., Floats]
 """`score(sums, weight_RP=None)`: values per AU, for draws of people where weights lead with them."""
 
@@ -50,6 +51,20 @@ def score_jobs(score: Score, jobs: Sequence[Sums], draws: int = DRAWS, seed: int
     return Scored(
         np.mean([score(sums) for sums in jobs], axis=0),
         draws_JRA[picked_RJ, np.arange(draws)[:, None]].mean(axis=1),
+    )
+
+
+def score_folds(
+    score: Score, folds: Mapping[int, Sequence[Sums]], draws: int = DRAWS, seed: int = 0
+) -> Scored:
+    """The mean over folds, of jobs by fold; people are drawn within each fold, jobs among those of the fold.
+
+    Equal folds with equally many people and jobs give the same draws: differences of draws are paired.
+    """
+    scored = [score_jobs(score, folds[fold], draws, seed + fold) for fold in sorted(folds)]
+    return Scored(
+        np.mean([fold.value_A for fold in scored], axis=0),
+        np.mean([fold.draws_RA for fold in scored], axis=0),
     )
 
 

@@ -6,9 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from finetune.claims import Claim, au_claims, measured_claims, readout_claims, score_claims
+from finetune.audits.result import Audit
+from finetune.claims import au_claims, measured_claims, readout_claims, score_claims
 from finetune.clip import ClipResult, read_clip
+from finetune.initial import RANDOM
 from finetune.look_alikes import LookAlikes, look_alikes
+from finetune.pages.audits import audits_section
 from finetune.pages.claims import claims_section
 from finetune.pages.clip import clip_section
 from finetune.pages.curves import curves_section
@@ -19,9 +22,8 @@ from finetune.pages.neighbours import attention_section, neighbours_section
 from finetune.pages.people import people_section
 from finetune.pages.readout import readout_section
 from finetune.pages.scores import jobs_section, scores_section
-from finetune.pages.timelines import timelines_section, wanted_pictures
+from finetune.predicted_sections import predicted_sections
 from finetune.readout_study import ReadoutStudy, Rows, frozen_rows, study_readout, weights_seed
-from finetune.results import PREDICTIONS_NAME
 from finetune.run_facts import (
     PretrainRun,
     constant_feature_losses,
@@ -37,10 +39,10 @@ from finetune.studies import (
     study_identity,
     study_neighbours,
 )
-from finetune.timelines import examples
+from finetune.tables import ScoreTable
 from finetune.views import first_clip
 from pretrain.metrics.identity import IdentityScore
-from pretrain.sampled import encode_with, read_sampled
+from pretrain.sampled import encode_with
 from shards.tracks import TrackSet, load_tracks
 
 MEMORY = ("memory", "identity_K")
@@ -64,6 +66,7 @@ class Sources:
     clip: Path | None = None
     clip_tables: list[Path] = field(default_factory=list)
     clip_source: str = ""
+    audits: list[Audit] = field(default_factory=list)
 
     @property
     def results(self) -> list[dict[str, Any]]:
@@ -80,7 +83,7 @@ class Sources:
 
 
 def make_sections(
-    sources: Sources, tables: Sequence[dict[str, Any]], job_stages: Sequence[dict[str, Any]], caption: str
+    sources: Sources, tables: Sequence[ScoreTable], job_stages: Sequence[dict[str, Any]], caption: str
 ) -> list[Section]:
     """All sections that the sources allow, in the order of the page.
 
@@ -99,22 +102,27 @@ def make_sections(
         *readout_claims(measured.readout),
         *measured_claims(measured.neighbours, measured.identity),
     ]
-    of_aus = [claim for scored in tables for claim in _of_aus(scored, alike)]
+    of_aus = [
+        claim for table in tables if "auc" in table.scores for claim in au_claims(table, "auc", alike.aus)
+    ]
     return [
         _flow(sources, run, labelled, unlabelled, clip),
         claims_section(claims, of_aus, alike.line, sources.generated),
         *_curves(run),
-        *(scores_section(scored, caption, alike.line) for scored in tables),
-        *_timelines(sources, labelled),
+        *(part for table in tables for part in _of_kind(table, sources, labelled, caption, alike)),
         *measured.sections,
         *_clip(sources, clip),
+        *([audits_section(sources.audits)] if sources.audits else []),
         durations_section(sources.stages, job_stages),
         jobs_section(sources.results),
     ]
 
 
-def _of_aus(scored: dict[str, Any], alike: LookAlikes) -> list[Claim]:
-    return au_claims(scored, "auc", alike.aus) if "auc" in scored["scores"] else []
+def _of_kind(
+    table: ScoreTable, sources: Sources, labelled: TrackSet | None, caption: str, alike: LookAlikes
+) -> list[Section]:
+    scores = scores_section(table, caption, alike.line)
+    return [scores, *predicted_sections(table, sources.jobs, labelled)]
 
 
 def _flow(
@@ -146,27 +154,6 @@ def _memory_slots(run: PretrainRun) -> int | None:
     if MEMORY not in run.reader.names():
         return None
     return run.reader.read(*MEMORY).numel()
-
-
-def _timelines(sources: Sources, labelled: TrackSet | None) -> list[Section]:
-    if labelled is None:
-        return []
-    for folder, result in sources.jobs:
-        file = folder / PREDICTIONS_NAME
-        if result["task"] == "intensity" and result["init"]["init"] == "pretrained" and file.is_file():
-            found = examples(file.read_bytes(), result["aus"])
-            if found is None:
-                return []
-            row_of = {key: row for row, key in enumerate(labelled.keys)}
-            wanted = [(key, frame) for key, frame in wanted_pictures(found) if key in row_of]
-            frames = read_sampled(labelled, [(row_of[key], frame) for key, frame in wanted])
-            places = zip(frames.row_F, frames.place_F, strict=True)
-            pictures = {
-                (labelled.keys[row], place): jpeg
-                for (row, place), jpeg in zip(places, frames.jpeg_F, strict=True)
-            }
-            return [timelines_section(found, pictures)]
-    return []
 
 
 @dataclass(frozen=True)
@@ -222,7 +209,7 @@ def _clip(sources: Sources, found: ClipResult | None) -> list[Section]:
     thresholds = {
         au: float(value)
         for result in sources.results
-        if result["task"] == "aunce" and result["init"]["init"] == "pretrained" and "thresholds" in result
+        if result["kind"] == "detection" and result["init"]["init"] != RANDOM and "thresholds" in result
         for au, value in zip(result["aus"], result["thresholds"], strict=True)
     }
     return [clip_section(found, sources.clip_source, thresholds, sources.generated)]

@@ -54,7 +54,7 @@ class AttentionStudy:
 
 
 def frozen_encoders(results: Sequence[Mapping[str, Any]], recipe_digest: str) -> dict[str, FrameEncoder]:
-    """The encoders that the jobs started from, `pretrained` and `random`, the latter by the job's own seed.
+    """The encoders that the jobs started from, by `init`; random weights by the job's own seed.
 
     Raises:
         ConfigError: the exported encoder is not where the job found it.
@@ -65,7 +65,7 @@ def frozen_encoders(results: Sequence[Mapping[str, Any]], recipe_digest: str) ->
         if start not in found and "config" in result:
             torch.manual_seed(weights_seed(result))
             config = EncoderConfig(**result["config"]["encoder"])
-            source = RANDOM if start == RANDOM else str(result["init"]["source"])
+            source = str(result["init"]["source"]) if start == "pretrained" else RANDOM
             found[start] = initial_encoder(source, config, recipe_digest)[0].eval()
     return found
 

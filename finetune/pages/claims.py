@@ -32,7 +32,7 @@ def claims_section(
         ),
         _items(claims),
     ]
-    parts.append("<h3>Single AUs, by AUC, pretrained against random weights</h3>")
+    parts.append("<h3>Single AUs, by AUC</h3>")
     parts.append(paragraph(f"Only AUs that at least {LEAST_PEOPLE} tested people show.", "faint"))
     if of_aus:
         told = [claim for claim in of_aus if claim.verdict != "not shown"]

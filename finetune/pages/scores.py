@@ -1,4 +1,4 @@
-"""Section: the AU scores of one task as bars and tables, beside random weights and the row to beat.
+"""Section: the scores of one kind of labels as bars and tables, arms beside one another and the row to beat.
 
 Axes: A AUs.
 """
@@ -10,84 +10,98 @@ from typing import Any
 from finetune.arms import LOWER_IS_BETTER
 from finetune.pages.markup import Section, facts, figure, folded, grid, legend, paragraph, table
 from finetune.pages.svg import Scale
+from finetune.tables import ScoreRow, ScoreTable
 from pretrain.metrics.people import Interval
 
-COLOURS = {"pretrained": "var(--one)", "random": "var(--two)"}
+PALETTE = tuple(f"var(--{name})" for name in ("one", "two", "three", "four", "five", "six"))
+"""Of arms, in their order, from the beginning again where there are more."""
 LABELS = {
     "f1": "F1 (higher is better)",
     "auc": "Area under the ROC curve (higher is better)",
+    "accuracy": "Accuracy (higher is better)",
     "icc": "ICC(3,1) (higher is better)",
     "mae": "Mean absolute error, intensity units (lower is better)",
+    "mse": "Mean squared error, squared intensity units (lower is better)",
+    "pcc": "Pearson correlation (higher is better)",
+    "ccc": "Concordance correlation (higher is better)",
+    "uar": "Unweighted average recall (higher is better)",
 }
-ROW, BAR, LEFT, RIGHT, WIDTH = 36, 12, 46, 18, 340
+CHOSEN = {"linear_epoch": "epoch", "epoch": "epoch", "step": "step"}
+"""What tasks call the moment that validation people chose, and what people call it."""
+BAR, GAP, LEFT, RIGHT, WIDTH = 12, 8, 46, 18, 340
 """Heights and widths in units of the drawing."""
 
 
-def scores_section(scored: dict[str, Any], caption: str, look_alikes: str) -> Section:
-    """One task.
+def scores_section(scored: ScoreTable, caption: str, look_alikes: str = "") -> Section:
+    """One kind of labels.
 
     Args:
-        scored: its numbers, as `report.task_table` gives them.
+        scored: its numbers.
         caption: what the numbers are about.
         look_alikes: a line on the AUs that cannot be told apart in these faces; empty where there are none.
     """
-    name = scored["task"]
-    charts, tables = [], []
-    for score_name, score in scored["scores"].items():
-        label = LABELS[score_name]
+    charts, numbers = [], []
+    for name, row in scored.headlines.items():
         charts.append(
-            figure(label, _difference(score_name, score), _legend(score, scored), _bars(scored, score))
+            figure(LABELS[name], _differences(scored, name, row), _legend(scored), _bars(scored, row))
         )
-        tables.append(folded(f"Numbers: {label}", _numbers(scored, score)))
-    notes = [line for line in (scored["unseen"], look_alikes, caption) if line]
-    return Section(name, scored["title"], [grid(*charts), *tables, *(paragraph(n, "faint") for n in notes)])
+        numbers.append(folded(f"Numbers: {LABELS[name]}", _numbers(scored, row)))
+    numbers.append(folded("Means of all scores", _means(scored)))
+    notes = [line for line in (scored.unseen, look_alikes, caption) if line]
+    parts = [grid(*charts), *numbers, *(paragraph(n, "faint") for n in notes)]
+    return Section(scored.kind, scored.title, parts)
 
 
-def _difference(name: str, score: dict[str, Any]) -> str:
-    if score["difference"] is None:
-        return ""
-    value, interval = score["difference"]
-    sign = "better" if (value < 0) == (name in LOWER_IS_BETTER) else "worse"
-    proof = "" if interval.low * interval.high > 0 else ", not shown: the interval holds 0"
-    return (
-        f"<p>Pretrained minus random: <b>{value:+.3f}</b> [{interval.low:+.3f}, {interval.high:+.3f}] "
-        f"({sign}{proof}).</p>"
-    )
+def arm_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each arm."""
+    return {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
 
 
-def _legend(score: dict[str, Any], scored: dict[str, Any]) -> str:
-    return legend(
-        *((start, COLOURS[start]) for start in score["arms"]),
-        (scored["baseline"].replace("_", " "), "var(--base)"),
-    )
+def _differences(scored: ScoreTable, name: str, row: ScoreRow) -> str:
+    lines = []
+    for arm, (value, interval) in row.differences.items():
+        sign = "better" if (value < 0) == (name in LOWER_IS_BETTER) else "worse"
+        proof = "" if interval.low * interval.high > 0 else ", not shown: the interval holds 0"
+        lines.append(
+            f"<p>{escape(arm)} minus {escape(scored.reference)}: <b>{value:+.3f}</b> "
+            f"[{interval.low:+.3f}, {interval.high:+.3f}] ({sign}{proof}).</p>"
+        )
+    return "".join(lines)
 
 
-def _bars(scored: dict[str, Any], score: dict[str, Any]) -> str:
+def _legend(scored: ScoreTable) -> str:
+    return legend(*arm_colours(list(scored.arms)).items(), (scored.baseline, "var(--base)"))
+
+
+def _bars(scored: ScoreTable, score: ScoreRow) -> str:
     """Horizontal bars per AU with interval whiskers, and a tick for the row to beat."""
-    aus, arms = scored["aus"], score["arms"]
-    base_A, base_mean = score["baseline"]
+    base_A, base_mean = score.baseline
+    colours = arm_colours(list(score.arms))
     rows = [
-        (f"AU{au}", [(s, arm.value_A[i], arm.interval(i)) for s, arm in arms.items()], base_A[i])
-        for i, au in enumerate(aus)
+        (label, [(s, arm.value_A[i], arm.interval(i)) for s, arm in score.arms.items()], float(base_A[i]))
+        for i, label in enumerate(scored.labels)
     ]
-    rows.append(("mean", [(s, arm.mean, arm.mean_interval) for s, arm in arms.items()], base_mean))
+    rows.append(("mean", [(s, arm.mean, arm.mean_interval) for s, arm in score.arms.items()], base_mean))
     highs = [x for _, bars, base in rows for _, value, span in bars for x in (value, span.high, base)]
     lows = [x for _, bars, _ in rows for _, value, span in bars for x in (value, span.low)]
     top = max([0.05, *(x for x in highs if x == x)])
     bottom = min([0.0, *(x for x in lows if x == x)])
     place = Scale(bottom, top, LEFT, WIDTH - RIGHT)
-    height = ROW * len(rows) + 22
+    thick = (BAR + 2) * len(score.arms)
+    step = max(thick, BAR + 8) + GAP
+    height = step * len(rows) + 22
     parts = [f"<svg viewBox='0 0 {WIDTH} {height}' role='img' aria-label='scores per AU'>"]
     zero = place(0.0)
     for number, (label, bars, base) in enumerate(rows):
-        y = number * ROW + 4
-        parts.append(f"<text x='0' y='{y + 18}'>{label}</text>")
-        for slot, (start, value, span) in enumerate(bars):
-            parts.append(_bar(place, zero, y + slot * (BAR + 2), value, span, COLOURS[start]))
+        y = number * step + 4
+        parts.append(f"<text x='0' y='{y + thick / 2 + 4:.1f}'>{escape(label)}</text>")
+        for slot, (arm, value, span) in enumerate(bars):
+            parts.append(_bar(place, zero, y + slot * (BAR + 2), value, span, colours[arm]))
         if base == base:
             x = place(base)
             parts.append(
-                f"<rect x='{x - 1.5:.1f}' y='{y - 2}' width='3' height='30' style='fill:var(--base)'/>"
+                f"<rect x='{x - 1.5:.1f}' y='{y - 2}' width='3' height='{thick + 2}' "
+                "style='fill:var(--base)'/>"
             )
     parts.append(
         f"<line x1='{zero:.1f}' x2='{zero:.1f}' y1='0' y2='{height - 20}' style='stroke:var(--faint)'/>"
@@ -117,22 +131,46 @@ def _bar(place: Scale, zero: float, y: float, value: float, span: Interval, colo
     )
 
 
-def _numbers(scored: dict[str, Any], score: dict[str, Any]) -> str:
-    base_A, base_mean = score["baseline"]
-    rows, kinds = [], []
-    for index, au in enumerate(scored["aus"]):
-        cells = [_cell(arm.value_A[index], arm.interval(index)) for arm in score["arms"].values()]
-        rows.append([f"AU{au}", *cells, _cell(base_A[index])])
-        kinds.append("")
-    means = [_cell(arm.mean, arm.mean_interval) for arm in score["arms"].values()]
+def _numbers(scored: ScoreTable, score: ScoreRow) -> str:
+    base_A, base_mean = score.baseline
+    rows = []
+    for index, label in enumerate(scored.labels):
+        cells = [
+            _both(arm.value_A[index], arm.interval(index), float(score.best_on_test[name][0][index]))
+            for name, arm in score.arms.items()
+        ]
+        rows.append([escape(label), *cells, _cell(float(base_A[index]))])
+    means = [
+        _both(arm.mean, arm.mean_interval, score.best_on_test[name][1]) for name, arm in score.arms.items()
+    ]
     rows.append(["mean", *means, _cell(base_mean)])
-    upper = [_cell(value) for value in score["best_on_test"].values()]
-    rows.append(["best *", *upper, ""])
-    head = ["", *score["arms"], escape(scored["baseline"].replace("_", " "))]
-    return table(head, rows, [*kinds, "mean", ""]) + (
+    head = ["", *map(escape, score.arms), escape(scored.baseline)]
+    return table(head, rows, [""] * len(scored.labels) + ["mean"]) + _paper_style()
+
+
+def _means(scored: ScoreTable) -> str:
+    """All scores: a row for each arm, its paper-style mean and its difference to the reference."""
+    rows, kinds = [], []
+    for name, row in scored.scores.items():
+        for arm, one in row.arms.items():
+            change = row.differences.get(arm)
+            both = _both(one.mean, one.mean_interval, row.best_on_test[arm][1])
+            rows.append([escape(f"{name.upper()}, {arm}"), both, "" if change is None else _cell(*change)])
+        rows.append([escape(f"{name.upper()}, {scored.baseline}"), _cell(row.baseline[1]), ""])
+        kinds += ["", *[""] * len(row.arms)]
+    return table(["", "mean", f"difference to {escape(scored.reference)}"], rows, kinds) + _paper_style()
+
+
+def _paper_style() -> str:
+    return (
         "<p class='faint'>* epoch and threshold picked on the tested people themselves, as papers often do: "
         "an upper bound, not a result.</p>"
     )
+
+
+def _both(value: float, span: Interval, best_on_test: float) -> str:
+    """The honest number, and the paper-style one with a star."""
+    return f"{_cell(value, span)} <small>{_cell(best_on_test)}*</small>"
 
 
 def _cell(value: float, span: Interval | None = None) -> str:
@@ -146,12 +184,12 @@ def jobs_section(results: Sequence[dict[str, Any]]) -> Section:
     rows = []
     for result in results:
         chosen = result["chosen"]
-        when = f"epoch {chosen['linear_epoch']}" if "linear_epoch" in chosen else f"step {chosen['step']}"
+        when = next(f"{unit} {chosen[name]}" for name, unit in CHOSEN.items() if name in chosen)
         rows.append(
             (
                 f"{result['task']}, {result['init']['init']}",
                 f"fold {result['protocol']['fold']}, seed {result['seed']}; {when}, by {chosen['by']}; "
-                f"data {result['data']['digest'][:12]}",
+                f"data {result['data']['digest'][:12]}; {result['config']['out']}",
             )
         )
     return Section("jobs", "Jobs", [facts(rows)])

@@ -36,12 +36,12 @@ def wanted_pictures(found: Examples) -> list[tuple[str, int]]:
     return sorted(chosen)
 
 
-def timelines_section(found: Examples, pictures: Pictures) -> Section:
+def timelines_section(arm: str, found: Examples, pictures: Pictures) -> Section:
     """Three videos: the best, the median and the worst."""
     names = ", ".join(f"AU{au}" for au in found.aus)
     parts = [
         paragraph(
-            f"The pretrained model's intensity on {found.videos} tested videos. Of the AUs with the greatest "
+            f"The intensities of {arm} on {found.videos} tested videos. Of the AUs with the greatest "
             f"mean true intensity over all of them ({names}), those that move in a video are shown; of the "
             "videos, those with the best, the median and the worst mean correlation over these AUs. Nothing "
             "was picked by hand. A marks the peak of the truth, B that of the prediction; the frames at both "

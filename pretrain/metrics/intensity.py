@@ -1,11 +1,16 @@
-"""AU intensity scores on the 0-5 scale, pooled over frames: ICC(3,1), MAE, MSE, Pearson correlation.
+"""AU intensity scores on the 0-5 scale, pooled over frames: ICC(3,1), MAE, MSE, correlations.
 
 For n frames and k = 2 raters (truth x, prediction y), Shrout and Fleiss 1979:
 
     ICC(3,1) = (BMS - EMS) / (BMS + (k - 1) EMS)
     BMS = k sum_i (m_i - g)^2 / (n - 1),   EMS = sum_ij (x_ij - m_i - r_j + g)^2 / ((n - 1)(k - 1))
 
-which for two raters is 2 cov(x, y) / (var x + var y). All scores follow from sums per person.
+which for two raters is 2 cov(x, y) / (var x + var y). The concordance correlation (Lin 1989, A concordance
+correlation coefficient to evaluate reproducibility) takes another mean off, too, with moments divided by n:
+
+    CCC = 2 cov(x, y) / (var x + var y + (mean x - mean y)^2)
+
+All scores follow from sums per person.
 
 Axes: F frames, A AUs, P people. Labels are 0..5, or -1 where nobody coded the frame.
 """
@@ -83,6 +88,14 @@ def pcc(sums: IntensitySums, weight_P: Floats | None = None) -> Floats:
     scale = np.sqrt(variance_x * variance_y)
     value = covariance / np.where(scale > 0, scale, 1.0)
     return np.where(variance_x > 0, value, np.nan)
+
+
+def ccc(sums: IntensitySums, weight_P: Floats | None = None) -> Floats:
+    """Concordance correlation per AU, 0 for a constant prediction, NaN for constant truth; axes as `icc`."""
+    variance_x, variance_y, covariance = _moments(sums, weight_P)
+    mean_x, mean_y = _per_frame(sums, sums.truth_PA, weight_P), _per_frame(sums, sums.prediction_PA, weight_P)
+    total = variance_x + variance_y + (mean_x - mean_y) ** 2
+    return np.where(variance_x > 0, 2 * covariance / np.where(variance_x > 0, total, 1.0), np.nan)
 
 
 def mae(sums: IntensitySums, weight_P: Floats | None = None) -> Floats:

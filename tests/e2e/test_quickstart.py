@@ -10,7 +10,8 @@ from tests.browser import look
 from tests.processes import mentioning
 
 SECTIONS = [
-    *("flow", "claims", "pretraining", "aunce", "intensity", "timelines"),
+    *("flow", "claims", "pretraining", "detection", "confusion-detection", "frames-detection"),
+    *("intensity", "densities", "frames-intensity", "timelines"),
     *("readout", "neighbours", "attention", "identity", "clip", "time", "jobs"),
 ]
 

@@ -64,6 +64,15 @@ def toy_result(start, seed=0, fold=3, skill=1.0, people=6):
         "protocol": {"name": "disfa", "fold": fold},
         "people": {"test": sums.people},
         "data": {"digest": "d" * 64, "generated": True},
+        "config": {
+            "task": "aunce",
+            "init": start,
+            "out": f"runs/{start}-{fold}-{seed}",
+            "seed": seed,
+            "protocol": {"name": "disfa", "fold": fold},
+            "aunce": {"delta": 0.2},
+            "intensity": {"window": 16},
+        },
         "chosen": {"linear_epoch": 3, "by": "mean AUC on validation people"},
         "stages": {"contrast": {"images": 640.0, "seconds": 2.0, "images_per_second": 320.0}},
         "test": {

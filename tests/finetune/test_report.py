@@ -3,8 +3,9 @@ import re
 
 import pytest
 
+from finetune.jobs import GENERATED_CAPTION, load_jobs
 from finetune.look_alikes import LookAlikes
-from finetune.report import GENERATED_CAPTION, load_jobs, load_throughput, main, make_report
+from finetune.report import load_throughput, main, make_report
 from finetune.sections import Sources
 from pretrain.config import ConfigError
 
@@ -28,8 +29,16 @@ def test_text_and_page_hold_the_numbers_and_the_caption(jobs, tmp_path):
     for part in (mean, GENERATED_CAPTION, "everything present", "pack", "AU12", "405 frames/s"):
         assert part in text
         assert part in page
-    assert "pretrained minus random: 0." in text
-    assert re.findall("<section id='(.*?)'>", page) == ["flow", "claims", "aunce", "time", "jobs"]
+    assert re.search(r"^init=pretrained .* 0\.\d+ \[0\.\d+, 0\.\d+\]$", text, re.M)
+    assert "Differences are to init=random, paired by person." in text
+    assert re.findall("<section id='(.*?)'>", page) == [
+        "flow",
+        "claims",
+        "detection",
+        "confusion-detection",
+        "time",
+        "jobs",
+    ]
     assert page.count("<svg") == 3
     assert "http" not in page
     assert "<script" not in page
@@ -46,7 +55,7 @@ def test_bars_lie_inside_the_drawing(jobs, tmp_path):
 
 def test_one_arm_alone_is_a_report_too(jobs, tmp_path):
     text = make_report(Sources(load_jobs(jobs[:1])), tmp_path / "r.html")
-    assert "minus" not in text
+    assert "Differences" not in text
 
 
 def test_names_from_files_cannot_break_the_page(jobs, tmp_path):
@@ -70,8 +79,8 @@ def test_aus_that_look_alike_are_named_and_not_claimed(jobs, tmp_path, monkeypat
     main([*map(str, jobs), "--out", str(tmp_path / "r.html")])
     page = (tmp_path / "r.html").read_text()
     assert "these AUs look alike: AU1 and AU12." in page
-    assert "AU2: pretraining raises the AUC" in page
-    assert "AU1: pretraining" not in page
+    assert "AU2: init=pretrained raises the AUC over init=random" in page
+    assert "AU1: init" not in page
 
 
 def test_messages(tmp_path):

@@ -97,7 +97,8 @@ def jobs(tmp_path_factory, toy_set, run, make_result, tiny_encoder):
     for start in ("random", "pretrained"):
         result = make_result(start, skill=2.0)
         init = {**result["init"], "source": str(run / "encoder")} if start == "pretrained" else result["init"]
-        result |= {"init": init, "config": config, "thresholds": [0.5, 0.5, 0.5]}
+        own = {**config, "init": init.get("source", start)}
+        result |= {"init": init, "config": own, "thresholds": [0.5, 0.5, 0.5]}
         result["people"] = {"train": ["SN001"], "validation": ["SN002"], "test": test_people}
         (folder / start).mkdir()
         (folder / start / "result.json").write_text(json.dumps(result))
@@ -117,13 +118,13 @@ def test_the_page_of_a_run(jobs, run, rival, toy_set, unlabelled, tmp_path, caps
             *("--unlabelled", unlabelled, "--pretrain", str(run), "--rivals", str(rival)),
         ]
     )
-    assert "AU detection (AUNCE)" in capsys.readouterr().out
+    assert "AU detection" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
     for name in (
         "flow",
         "claims",
         "pretraining",
-        "aunce",
+        "detection",
         "readout",
         "neighbours",
         "attention",

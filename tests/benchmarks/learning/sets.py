@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.protocols import PROTOCOLS
+from finetune.protocols.registry import PROTOCOLS
 from finetune.targets import make_target, read_labels
 from pretrain.sampled import SampledFrames, read_sampled, spread_frames
 from shards.index import open_set

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from pretrain.metrics.detection import accuracy, auc, best_thresholds, detection_sums, everything_present, f1
@@ -59,6 +61,25 @@ def test_missing_labels_never_count():
     after = detection_sums(other, np.full(4, 0.5), label_FA, person_F)
     for score in (f1, accuracy, auc):
         np.testing.assert_array_equal(score(before), score(after))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 60), st.integers(0, 20))
+def test_order_and_unlabelled_frames_change_nothing(seed, count, unlabelled):
+    generator = np.random.default_rng(seed)
+    score_FA, label_FA, person_F = frames(seed, count)
+    before = detection_sums(score_FA, np.full(4, 0.5), label_FA, person_F)
+    owners = generator.choice(sorted(set(person_F)), unlabelled).tolist()
+    order = generator.permutation(count + unlabelled)
+    after = detection_sums(
+        np.concatenate([score_FA, generator.random((unlabelled, 4))])[order],
+        np.full(4, 0.5),
+        np.concatenate([label_FA, np.full((unlabelled, 4), -1)])[order],
+        [[*person_F, *owners][place] for place in order],
+    )
+    assert after.people == before.people
+    for score in (f1, accuracy, auc):
+        np.testing.assert_array_equal(score(after), score(before))
 
 
 def test_everything_present_scores_twice_the_rate_over_one_plus_the_rate():
