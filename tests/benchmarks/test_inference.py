@@ -34,8 +34,8 @@ def test_bars_that_are_missed_are_called_so(predict, grown, missed):
 
 
 def test_the_command_makes_a_dated_table(tmp_path):
-    encoder = "encoder={model_type: resnet, settings: {embedding_size: 8, hidden_sizes: [8], depths: [1]}, "
-    words = ["seconds=0.4", "minutes=[0.01,0.02]", encoder + "image_size: 32}", "hidden=8", "crop=32"]
+    encoder = ("encoder.image_size=32", "encoder.settings={num_hidden_layers: 1}")
+    words = ["seconds=0.4", "minutes=[0.01,0.02]", *encoder, "hidden=8", "crop=32"]
     main(["--rounds", "1", "--work", str(tmp_path), "--out", str(tmp_path / "out"), "--size", *words])
     [file] = (tmp_path / "out").glob("inference-*.json")
     content = json.loads(file.read_text())

@@ -62,14 +62,19 @@ class LabelledFrames:
 
 def make_sets(folder: Path, size: Size, trained_on: Collection[str]) -> None:
     """Generate and pack what is not there yet; `trained_on` names the sets to pretrain on."""
-    _make(folder, UNLABELLED, "voxceleb", size.people, size.seconds, size.seed, size.crop_pixels)
+    make_set(folder, UNLABELLED, "voxceleb", size.people, size.seconds, size.seed, size.crop_pixels)
     if TASKS in trained_on:
         tasks = size.task_people, size.task_seconds, _seed(size, f"{TASKS}-0")
-        _make(folder, TASKS, "bp4d_plus", *tasks, size.crop_pixels)
+        make_set(folder, TASKS, "bp4d_plus", *tasks, size.crop_pixels)
+    make_labelled(folder, size)
+
+
+def make_labelled(folder: Path, size: Size) -> None:
+    """Those of the labelled groups alone."""
     for group, number in _labelled(size):
         name = f"{group}-{number}"
         amount = size.labelled_people, size.labelled_seconds, _seed(size, name)
-        _make(folder, name, "disfa", *amount, size.crop_pixels)
+        make_set(folder, name, "disfa", *amount, size.crop_pixels)
 
 
 def _seed(size: Size, name: str) -> int:
@@ -83,15 +88,24 @@ def _labelled(size: Size) -> list[tuple[str, int]]:
     ]
 
 
-def _make(
-    folder: Path, name: str, layout: str, people: int, seconds: float, seed: int, crop_pixels: int
+def make_set(
+    folder: Path,
+    name: str,
+    layout: str,
+    people: int,
+    seconds: float,
+    seed: int,
+    crop_pixels: int,
+    video_pixels: int = 224,
 ) -> None:
+    """Generate videos and pack them, where they are not there yet."""
     videos, shards = folder / "videos" / name, folder / "sets" / name
     if (shards / "manifest.json").exists():
         return
     amount = ("--identities", str(people), "--seconds", f"{seconds:g}", "--seed", str(seed))
     crop = ("--layout", layout, "--size", str(crop_pixels))
-    run("generate", str(videos), "--layout", layout, *amount, module="shards")
+    picture = ("--layout", layout, "--size", str(video_pixels))
+    run("generate", str(videos), *picture, *amount, module="shards")
     run("pack", str(videos), str(shards), *crop, module="shards")
 
 
