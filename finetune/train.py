@@ -35,6 +35,17 @@ from pretrain.models.encoder import EncoderConfig
 
 WEIGHTS = 6
 """Purpose of the seed that first weights are drawn from."""
+MILD = AugmentConfig(
+    rotation_radians=0.05,
+    scale=0.04,
+    shift=0.03,
+    contrast=0.2,
+    saturation=0.2,
+    channel_gain=0.1,
+    grey=0.1,
+    blur=0.1,
+)
+"""Milder than pretraining's: a few hundred steps cannot learn to see through strong changes."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class FinetuneConfig:
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """For `init: random`; an exported encoder brings its own."""
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    augment: AugmentConfig = MILD
     aunce: AunceConfig = field(default_factory=AunceConfig)
     clef: ClefConfig = field(default_factory=ClefConfig)
     intensity: IntensityConfig = field(default_factory=IntensityConfig)

@@ -1,6 +1,7 @@
 """Toy sets, models, results and videos that many tests of finetuning share."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import av
 import numpy as np
@@ -8,9 +9,18 @@ import pytest
 import torch
 
 from finetune.artifact import save_model
+from finetune.data import DataConfig
+from finetune.fit import FitConfig
 from finetune.models.au_detector import AuDetector
 from finetune.models.intensity_regressor import IntensityRegressor
 from finetune.results import dump_sums, summary
+from finetune.tasks.aunce import AunceConfig
+from finetune.tasks.clef import ClefConfig
+from finetune.tasks.intensity import IntensityConfig
+from finetune.tasks.probe import LinearConfig
+from finetune.tasks.supervised import SupervisedConfig
+from finetune.train import FinetuneConfig, run
+from pretrain.augment import PLAIN
 from pretrain.metrics.detection import detection_sums, everything_present
 from pretrain.models.encoder import EncoderConfig, FrameEncoder
 from shards.pack.faces.detect import YuNet
@@ -43,6 +53,39 @@ def tiny_encoder():
     return EncoderConfig(
         "convnext", {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2, "patch_size": 4}, SIZE
     )
+
+
+@pytest.fixture(scope="session")
+def short_job(toy_set, tiny_encoder):
+    """A job of a few steps on the toy set; `task` and `out` are to be set."""
+    return FinetuneConfig(
+        task="aunce",
+        out=Path("none"),
+        data=DataConfig(toy_set, generated=True),
+        encoder=tiny_encoder,
+        augment=PLAIN,
+        aunce=AunceConfig(fit=FitConfig(steps=6, batch=6), linear=LinearConfig(epochs=8), width=8),
+        intensity=IntensityConfig(
+            fit=FitConfig(steps=6, batch=4),
+            labelled_fraction=0.2,
+            window=8,
+            left_context=5,
+            hidden=8,
+            width=8,
+            evaluate_every=3,
+        ),
+        clef=ClefConfig(fit=FitConfig(steps=6, batch=6), width=8, evaluate_every=3),
+        supervised=SupervisedConfig(fit=FitConfig(steps=6, batch=6), evaluate_every=3),
+    )
+
+
+@pytest.fixture(scope="session")
+def short_jobs(short_job, tmp_path_factory):
+    """Folder of a finished detection job and a finished intensity job, by task; not to be changed."""
+    folder = tmp_path_factory.mktemp("jobs")
+    for task in ("aunce", "intensity"):
+        run(replace(short_job, task=task, out=folder / task), lambda metrics, step: None)
+    return folder
 
 
 RESULT_AUS = (1, 12, 2)

@@ -4,42 +4,16 @@ import re
 
 import pytest
 
-from finetune.data import DataConfig
-from finetune.fit import FitConfig
 from finetune.report import main
-from finetune.tasks.aunce import AunceConfig
-from finetune.tasks.intensity import IntensityConfig
-from finetune.tasks.probe import LinearConfig
-from finetune.train import FinetuneConfig, run
-from pretrain.augment import PLAIN
 from tests.browser import look
 
 PEOPLE = 2
 """That are tested in the toy set's fold 3."""
 
 
-@pytest.fixture(scope="module")
-def jobs(toy_set, tiny_encoder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("jobs")
-    for task in ("aunce", "intensity"):
-        config = FinetuneConfig(
-            task=task,
-            out=folder / task,
-            data=DataConfig(toy_set, generated=True),
-            encoder=tiny_encoder,
-            augment=PLAIN,
-            aunce=AunceConfig(fit=FitConfig(steps=4, batch=6), linear=LinearConfig(epochs=4), width=8),
-            intensity=IntensityConfig(
-                fit=FitConfig(steps=4, batch=4),
-                labelled_fraction=0.2,
-                window=8,
-                left_context=5,
-                hidden=8,
-                width=8,
-            ),
-        )
-        run(config, lambda metrics, step: None)
-    return [str(folder / "aunce"), str(folder / "intensity")]
+@pytest.fixture
+def jobs(short_jobs):
+    return [str(short_jobs / "aunce"), str(short_jobs / "intensity")]
 
 
 def test_both_kinds_have_their_sections_with_pictures(jobs, toy_set, tmp_path):

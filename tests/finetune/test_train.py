@@ -16,7 +16,6 @@ from finetune.tasks.aunce import AunceConfig
 from finetune.tasks.intensity import IntensityConfig
 from finetune.tasks.probe import LinearConfig
 from finetune.train import FinetuneConfig, run
-from pretrain.augment import PLAIN
 from pretrain.config import ConfigError, dump, load, parse
 from pretrain.metrics.detection import f1
 from pretrain.metrics.people import mean_over_aus
@@ -27,24 +26,8 @@ from shards.tracks import load_tracks
 
 
 @pytest.fixture
-def config(toy_set, tiny_encoder, tmp_path):
-    return FinetuneConfig(
-        task="aunce",
-        out=tmp_path / "run",
-        data=DataConfig(toy_set, generated=True),
-        encoder=tiny_encoder,
-        augment=PLAIN,
-        aunce=AunceConfig(fit=FitConfig(steps=6, batch=6), linear=LinearConfig(epochs=8), width=8),
-        intensity=IntensityConfig(
-            fit=FitConfig(steps=6, batch=4),
-            labelled_fraction=0.2,
-            window=8,
-            left_context=5,
-            hidden=8,
-            width=8,
-            evaluate_every=3,
-        ),
-    )
+def config(short_job, tmp_path):
+    return replace(short_job, out=tmp_path / "run")
 
 
 def quiet(metrics, step):

@@ -15,8 +15,7 @@ from finetune.frames import FrameTable
 from finetune.models.text_classifier import TextClassifier
 from finetune.protocols.registry import ProtocolConfig
 from finetune.tasks.clef import ClefConfig, accuracy_among
-from finetune.train import FinetuneConfig, run
-from pretrain.augment import PLAIN
+from finetune.train import run
 from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.config import ConfigError, from_dict
 from pretrain.models.encoder import FrameEncoder
@@ -38,15 +37,8 @@ def quiet(metrics, step):
 
 
 @pytest.fixture
-def job(toy_set, tiny_encoder, tmp_path):
-    return FinetuneConfig(
-        task="clef",
-        out=tmp_path / "run",
-        data=DataConfig(toy_set, generated=True),
-        encoder=tiny_encoder,
-        augment=PLAIN,
-        clef=ClefConfig(fit=FitConfig(steps=4, batch=6), width=8, evaluate_every=2),
-    )
+def job(short_job, tmp_path):
+    return replace(short_job, task="clef", out=tmp_path / "run")
 
 
 @pytest.fixture

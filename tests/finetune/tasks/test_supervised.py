@@ -14,8 +14,7 @@ from finetune.protocols.registry import ProtocolConfig
 from finetune.targets import positive_rates
 from finetune.tasks.probe import LinearConfig
 from finetune.tasks.supervised import SupervisedConfig, expression_loss, loss_named
-from finetune.train import FinetuneConfig, run
-from pretrain.augment import PLAIN
+from finetune.train import run
 from pretrain.config import ConfigError
 from pretrain.models.encoder import FrameEncoder
 from pretrain.models.exported import save_encoder
@@ -29,17 +28,10 @@ def quiet(metrics, step):
 
 
 @pytest.fixture
-def config(toy_set, tiny_encoder, tmp_path):
-    return FinetuneConfig(
-        task="supervised",
-        out=tmp_path / "run",
-        data=DataConfig(toy_set, generated=True),
-        encoder=tiny_encoder,
-        augment=PLAIN,
-        supervised=SupervisedConfig(
-            fit=FitConfig(steps=6, batch=6), evaluate_every=3, linear=LinearConfig(epochs=4)
-        ),
-    )
+def config(short_job, tmp_path):
+    linear = LinearConfig(epochs=4)
+    supervised = replace(short_job.supervised, linear=linear)
+    return replace(short_job, task="supervised", out=tmp_path / "run", supervised=supervised)
 
 
 @pytest.mark.parametrize("train", ["head", "all"])
