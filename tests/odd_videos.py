@@ -13,9 +13,6 @@ from shards.pack.frames.decode import DecodedFrame, VideoError, read_frames
 
 Told = list[tuple[str, str, str]]
 LOSSLESS_X264 = {"crf": "1", "preset": "ultrafast", "threads": "1"}
-X265 = {"x265-params": "log-level=none:crf=1"}
-"""For .ts files: this libx265 leaves a field of the stream's head as memory was, now and then, and FFmpeg's
-writers of MP4 and Matroska, which parse it, then refuse the file."""
 
 
 @dataclass(frozen=True)

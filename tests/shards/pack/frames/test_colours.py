@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shards.pack.frames.decode import DecodedFrame, read_frames
-from tests.odd_videos import LOSSLESS_X264, X265, Form, encode
+from tests.odd_videos import LOSSLESS_X264, Form, encode
 
 SKIN = (200, 130, 100)
 UNTAGGED, BT709, RESERVED, BT601_625, BT601_525, YCGCO, BT2020, BT2020_CONSTANT = 2, 1, 3, 5, 6, 8, 9, 10
@@ -47,7 +47,7 @@ def test_untagged_is_by_its_size(tmp_path: Path, tag: int, shape: tuple[int, int
     ("codec", "pixel_format", "suffix", "options"),
     [
         ("libx264", "yuv422p10le", ".mp4", LOSSLESS_X264),
-        ("libx265", "yuv420p12le", ".ts", X265),
+        ("ffv1", "yuv420p12le", ".mkv", {}),
         ("libx264rgb", "rgb24", ".mkv", LOSSLESS_X264),
         ("libvpx-vp9", "yuva420p", ".webm", {"crf": "4", "b": "0"}),
         ("prores_ks", "yuv422p10le", ".mov", {}),
