@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ import pytest
 from pretrain.metrics.people import Interval
 from pretrain.metrics.ridge import Ridge
 from tests.benchmarks.learning.methods import METHODS, chosen
+from tests.benchmarks.learning.plot import draw
 from tests.benchmarks.learning.pose import pose_r
 from tests.benchmarks.learning.table import cell
+
+RESULTS = Path(__file__).parent / "results"
 
 
 def test_the_heads_rotation_is_read_out_of_features_that_hold_it():
@@ -25,6 +29,16 @@ def test_the_heads_rotation_is_read_out_of_features_that_hold_it():
 
 def test_cells_are_short():
     assert cell(0.25, Interval(-0.5, -0.5)) == ".250 [-.500, -.500]"
+
+
+def test_the_picture_shows_each_row_of_a_result_alike(tmp_path):
+    result = json.loads((RESULTS / "learning-2026-11-22.json").read_text())
+    for name in ("one.svg", "two.svg"):
+        draw(result, tmp_path / name)
+    picture = (tmp_path / "one.svg").read_text()
+    assert picture == (tmp_path / "two.svg").read_text()
+    titles = {method.name: method.title for method in METHODS}
+    assert all(f">{titles[name]}</text>" in picture for name in result["rows"] if name in titles)
 
 
 def test_an_unknown_row_is_named():

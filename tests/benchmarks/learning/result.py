@@ -16,6 +16,7 @@ from pretrain.metrics.ridge import Ridge
 from pretrain.sampled import SampledFrames
 from tests.benchmarks import record
 from tests.benchmarks.learning.methods import Method
+from tests.benchmarks.learning.plot import draw
 from tests.benchmarks.learning.pose import pose_r
 from tests.benchmarks.learning.sets import GROUPS, LabelledFrames, Size, labelled_frames, people_frames
 from tests.benchmarks.learning.table import as_json, cell
@@ -83,6 +84,7 @@ def write_result(
     }
     content = {**facts, "rows": {name: row.json() for name, row in rows.items()}}
     record.write_result(out, "learning", content, _text(facts, methods, rows))
+    draw(content, out / f"learning-{facts['date']}.svg")
 
 
 def _measure(
