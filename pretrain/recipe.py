@@ -150,7 +150,10 @@ def refuse_other_run(stored: Mapping[str, Any], config: PretrainConfig, plan: Pl
     """
     refuse_other_order(stored["order"], plan)
     current = to_dict(config)
-    fixed = ("objective", config.objective, "encoder", "augment", "optim", "run.steps")
+    fixed = ["objective", config.objective, "encoder", "augment", "optim", "run.steps"]
+    if config.run.keep_best in PROBED:
+        # Checkpoints are compared by it: scores of other people would pass for worse or better weights.
+        fixed += ["probe.url", "probe.frames"]
     differing = [
         f"{name}: {before!r} -> {now!r}"
         for section in fixed
@@ -163,9 +166,10 @@ def refuse_other_run(stored: Mapping[str, Any], config: PretrainConfig, plan: Pl
         )
 
 
-def _at(content: Mapping[str, Any], path: str) -> Any:
+def _at(content: Any, path: str) -> Any:
+    """What stands there; None below a section that is left out."""
     for name in path.split("."):
-        content = content[name]
+        content = None if content is None else content[name]
     return content
 
 

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from pretrain.config import ConfigError
+from pretrain.config import ConfigError, to_dict
 from pretrain.engine import EngineConfig
 from pretrain.models.encoder import EncoderConfig
-from pretrain.recipe import PretrainConfig, check
+from pretrain.probe import ProbeConfig
+from pretrain.recipe import PretrainConfig, check, plan_of, refuse_other_run
 from shards.errors import ShardError
+from shards.tracks import load_tracks
 from tests.drawn_set import write_set
 from tests.pretrain.tiny_runs import config_of, easy_set
 
@@ -39,6 +41,20 @@ def test_a_batch_that_does_not_divide_is_refused_with_one_that_does(set_url):
     check(halves, 2)
     with pytest.raises(ConfigError, match=r"=4 does not divide by 4 processes x engine.accumulate=2; use 8"):
         check(halves, 4)
+
+
+def test_checkpoints_that_a_probe_judges_are_judged_by_one_probe(set_url):
+    config = config_of(set_url, "unused")
+    run = replace(config.run, keep_best="probe/au_r", best_is="highest", save_every=2)
+    config = replace(config, run=run, probe=ProbeConfig("one", every=2))
+    plan = plan_of(config, [load_tracks(set_url)])
+    stored = {"order": plan.describe(), "config": to_dict(config)}
+    refuse_other_run(stored, config, plan)
+    other = replace(config, probe=ProbeConfig("two", every=2))
+    with pytest.raises(ConfigError, match=r"run with other settings; .*: probe.url: 'one' -> 'two'"):
+        refuse_other_run(stored, other, plan)
+    unjudged = replace(other, run=config_of(set_url, "unused").run)
+    refuse_other_run(stored, unjudged, plan)
 
 
 def test_bfloat16_in_stage_0_is_refused():
