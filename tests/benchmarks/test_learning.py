@@ -62,7 +62,7 @@ def test_the_command_makes_a_dated_table_and_goes_on_where_it_stopped(tmp_path):
     assert content["tested_people"] == 6
     assert set(content["rows"]) == {"random", "pixels", "clp"}
     assert all(set(row["all_labels"]) == {"auc", "r", "icc", "f1"} for row in content["rows"].values())
-    assert "CLP minus random" in first.stdout
+    assert "clp minus random" in first.stdout
     assert "clp-0 done, 3 of 3" in first.stderr
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr

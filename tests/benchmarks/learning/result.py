@@ -25,7 +25,15 @@ FEW_LABELS, FEW_DRAWS = 0.02, 5
 FULL = ("auc", "r", "icc", "f1")
 FEW = ("icc", "mae")
 HEAD = ("", "AUC", "r", "ICC", "F1", "ICC, 2 % labelled", "MAE, 2 % labelled", "identity", "pose r")
-AGAINST = ("random", "pixels", "simclr", "moco", "temporal", "own-view", "same-person")
+PAIRS = {
+    "clp": (
+        *("random", "pixels", "simclr", "moco", "temporal", "own-view", "same-person"),
+        *("no-margin", "no-momentum", "l2", "hinge-rank", "graded"),
+    ),
+    "cpc-temporal": ("random", "cpc"),
+    "clef": ("random", "clef-text", "clef-drawn"),
+}
+"""Rows whose paired differences are shown."""
 CAPTION = (
     "Generated faces: the numbers compare methods and say nothing about accuracy on real people. Linear "
     "readout of frozen features, mean over 12 AUs; strength and thresholds chosen on validation people. "
@@ -127,7 +135,8 @@ def _text(facts: Mapping[str, Any], methods: list[Method], rows: Mapping[str, Ro
         CAPTION,
         record.markdown(HEAD, lines),
     ]
-    if "clp" in rows:
-        found = [[f"CLP minus {name}", *rows["clp"].minus(rows[name])] for name in AGAINST if name in rows]
+    pairs = [(one, other) for one, others in PAIRS.items() for other in others if {one, other} <= set(rows)]
+    if pairs:
+        found = [[f"{one} minus {other}", *rows[one].minus(rows[other])] for one, other in pairs]
         parts.append(record.markdown(["paired difference", *HEAD[1:]], found))
     return "\n\n".join(parts) + "\n"
