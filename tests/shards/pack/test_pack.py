@@ -21,6 +21,7 @@ from shards.pack.origin import Origin
 from shards.pack.pack import PackConfig, Progress, pack
 from shards.pack.pool import Task
 from shards.pack.units import Unit
+from shards.pack.video import VideoJob, VideoPacker, pack_video
 from shards.verify import verify
 from tests.clips import face_frames, flat_frames, write_sound, write_video
 
@@ -167,6 +168,13 @@ def kill_process(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def pack_without_end(job: VideoJob, folder: Path) -> object:
+    """Packs as usual but for its frames, which never come; the process ends with the task."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VideoPacker, "run", lambda _: time.sleep(600))
+        return pack_video(job, folder)
+
+
 def with_task(monkeypatch: pytest.MonkeyPatch, video_id: str, change: Callable[[Task], Task]) -> None:
     """Change what a worker is asked to do with one video."""
     original = run.Packing._videos
@@ -195,7 +203,10 @@ def test_a_crashing_codec_costs_one_file(config: PackConfig, monkeypatch: pytest
 
 
 def test_a_video_that_stalls_costs_one_file(config: PackConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_task(monkeypatch, "ann/1.mp4", limited(stall_seconds=1e-6))
+    soon = limited(stall_seconds=0.5)
+    with_task(
+        monkeypatch, "ann/1.mp4", lambda task: dataclasses.replace(soon(task), function=pack_without_end)
+    )
     manifest = pack(config)
     assert manifest.totals.failures["stalled"] == 1
     assert "crashed" not in manifest.totals.failures
