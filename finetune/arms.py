@@ -91,6 +91,18 @@ def make_arms(results: Sequence[dict[str, Any]]) -> dict[Kind, list[Arm]]:
     return kinds
 
 
+def only_arm(results: Sequence[dict[str, Any]]) -> Arm:
+    """The arm that all jobs are of.
+
+    Raises:
+        ConfigError: they are of several.
+    """
+    arms = [arm for found in make_arms(results).values() for arm in found]
+    if len(arms) != 1:
+        raise ConfigError(f"jobs of one arm wanted, found {[arm.name for arm in arms]}; give one arm's jobs")
+    return arms[0]
+
+
 def settings(result: Mapping[str, Any]) -> dict[str, str]:
     """All that makes a job's arm: its resolved config by dotted names, without other tasks' fields.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from finetune.arms import HEADLINES, make_arms
+from finetune.arms import HEADLINES, only_arm
 from finetune.artifact import FACTS_NAME, load_model
 from finetune.audits.fairness import audit_fairness, read_attributes
 from finetune.audits.identity import audit_identity
@@ -74,12 +74,9 @@ def _label_noise(given: argparse.Namespace) -> Audit:
 
 
 def _fairness(given: argparse.Namespace) -> Audit:
-    kinds = make_arms([result for _, result in load_jobs(given.jobs)])
-    arms = [arm for found in kinds.values() for arm in found]
-    if len(arms) != 1:
-        raise ConfigError(f"jobs of one arm wanted, found {[arm.name for arm in arms]}; give one arm's jobs")
+    arm = only_arm([result for _, result in load_jobs(given.jobs)])
     attributes = {} if given.people is None else read_attributes(given.people)
-    return audit_fairness(arms[0], given.score or HEADLINES[arms[0].kind][0], attributes)
+    return audit_fairness(arm, given.score or HEADLINES[arm.kind][0], attributes)
 
 
 def _neutral(given: argparse.Namespace) -> Audit:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 import yaml
 from torch import Tensor
 
 from pretrain.config import ConfigError
-from pretrain.models.text import embed
+from pretrain.models.text import embed, others_of
 
 FOLDER = Path(__file__).parent / "texts"
 PRESENT, ABSENT = "A photo of a person with {name}.", "A photo of a person without {name}."
@@ -115,10 +114,7 @@ def embed_labels(
         signs_S = torch.linspace(-1, 1, sides) if sides > 1 else torch.ones(1)
         return LabelFeatures(own_LE[:, None] * signs_S[:, None], own_LE[:, None])
     if kind == "shuffled":
-        # One cycle through all: no label keeps its own.
-        order = np.random.default_rng(seed).permutation(len(texts)).tolist()
-        other = dict(zip(order, order[1:] + order[:1], strict=True))
-        texts = [texts[other[place]] for place in range(len(texts))]
+        texts = [texts[other] for other in others_of(len(texts), seed)]
     templates = (ABSENT, PRESENT)[-sides:]
     names = [template.format(name=text.name) for text in texts for template in templates]
     fewest = min(len(text.descriptions) for text in texts)

@@ -65,8 +65,5 @@ def _pictures(labelled: TrackSet | None, wanted: Sequence[tuple[str, int]]) -> P
     places = [(row_of[key], frame) for key, frame in wanted if key in row_of]
     if not places:
         return {}
-    frames = read_sampled(labelled, places)
-    return {
-        (labelled.keys[row], place): jpeg
-        for row, place, jpeg in zip(frames.row_F, frames.place_F, frames.jpeg_F, strict=True)
-    }
+    found = read_sampled(labelled, places).jpeg_at
+    return {(labelled.keys[row], place): jpeg for (row, place), jpeg in found.items()}

@@ -13,11 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from finetune.arms import labels_of
+from finetune.protocols.protocol import Kind
 from finetune.results import PREDICTIONS_NAME
-from finetune.scored import Sums
+from finetune.scored import Sums, sums_of
 from pretrain.config import ConfigError
-from pretrain.metrics.detection import detection_sums
-from pretrain.metrics.intensity import intensity_sums
 
 VALUE_OF = {"detection": "probability", "intensity": "intensity_0_5"}
 
@@ -26,7 +25,7 @@ VALUE_OF = {"detection": "probability", "intensity": "intensity_0_5"}
 class Predictions:
     """One entry per frame that was scored, in the order of the file."""
 
-    kind: str
+    kind: Kind
     labels: list[str]
     person_F: list[str]
     key_F: list[str]
@@ -39,10 +38,7 @@ class Predictions:
 
     def sums(self, value_FA: NDArray[np.floating], threshold_A: NDArray[np.float64] | None) -> Sums:
         """What each person contributes if these were the values; detection needs thresholds."""
-        if self.kind == "detection":
-            assert threshold_A is not None
-            return detection_sums(value_FA, threshold_A, self.label_FA, self.person_F)
-        return intensity_sums(value_FA, self.label_FA, self.person_F)
+        return sums_of(self.kind, value_FA, self.label_FA, self.person_F, threshold_A)
 
 
 def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
@@ -51,7 +47,8 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     Raises:
         ConfigError: the file is not there, or the job predicts something else than AUs.
     """
-    kind, file = str(result["kind"]), folder / PREDICTIONS_NAME
+    kind: Kind = result["kind"]
+    file = folder / PREDICTIONS_NAME
     if kind not in VALUE_OF:
         raise ConfigError(
             f"{folder}: predictions of AUs wanted, found {kind}; give a job of {list(VALUE_OF)}"

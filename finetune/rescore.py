@@ -17,15 +17,11 @@ import numpy as np
 from finetune.arms import labels_of
 from finetune.artifact import load_model
 from finetune.data import open_fold
-from finetune.frames import FrameTable
 from finetune.jobs import load_jobs, own_config
 from finetune.results import summary
-from finetune.scored import Sums
+from finetune.scored import sums_of
 from finetune.train import FinetuneConfig
 from pretrain.config import ConfigError, from_dict, run_command
-from pretrain.metrics.detection import detection_sums
-from pretrain.metrics.expression import expression_sums
-from pretrain.metrics.intensity import intensity_sums
 
 MODEL_FOLDER = "model"
 
@@ -52,18 +48,13 @@ def rescore(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
             "back that it was scored on"
         )
     table = data.test.run(saved.model.infer, saved.model.encoder.config.image_size)
-    scores = summary(_sums(table, result["kind"], saved.facts["thresholds"]), labels_of(result))
+    thresholds = saved.facts["thresholds"]
+    threshold_A = None if thresholds is None else np.array(thresholds)
+    sums = sums_of(result["kind"], table.value_F, table.label_FA, table.person_F, threshold_A)
+    scores = summary(sums, labels_of(result))
     # As the file has it: numbers take the way of JSON on both sides.
     content: dict[str, Any] = json.loads(json.dumps(scores))
     return content
-
-
-def _sums(table: FrameTable, kind: str, thresholds: list[float] | None) -> Sums:
-    if kind == "detection":
-        return detection_sums(table.value_F, np.array(thresholds), table.label_FA, table.person_F)
-    if kind == "intensity":
-        return intensity_sums(table.value_F, table.label_FA, table.person_F)
-    return expression_sums(table.value_F, table.label_FA[:, 0], table.person_F)
 
 
 def unequal(written: Mapping[str, Any], again: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -8,6 +8,7 @@ sums are kept, so that any score can be resampled over people later, paired betw
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,18 @@ from numpy.typing import NDArray
 from finetune.frames import FrameTable
 from finetune.protocols.protocol import Kind
 from finetune.protocols.registry import PROTOCOLS
-from finetune.scored import Score, Sums
+from finetune.scored import Score, Sums, sums_of
 from finetune.targets import Target
 from finetune.tasks.outcome import Outcome
-from pretrain.metrics.detection import DetectionSums, accuracy, auc, detection_sums, everything_present, f1
+from pretrain.metrics.detection import DetectionSums, accuracy, auc, everything_present, f1
 from pretrain.metrics.expression import (
     ExpressionSums,
     class_accuracy,
     class_f1,
     commonest,
-    expression_sums,
     recall,
 )
-from pretrain.metrics.intensity import IntensitySums, ccc, icc, intensity_sums, mae, mse, pcc
+from pretrain.metrics.intensity import IntensitySums, ccc, icc, mae, mse, pcc
 from pretrain.metrics.people import mean_over_aus
 
 RESULT_NAME = "result.json"
@@ -63,60 +63,31 @@ SUMS: dict[Kind, Callable[..., Sums]] = {
 
 def score_outcome(outcome: Outcome, target: Target) -> dict[str, Any]:
     """Scores of the validation and tested people, the rows to beat, and the sums per person."""
-    if target.kind == "detection":
-        return _detection(outcome, target)
-    if target.kind == "expression":
-        return _expression(outcome, target)
-    return _intensity(outcome, target)
-
-
-def _detection(outcome: Outcome, target: Target) -> dict[str, Any]:
-    assert outcome.threshold_A is not None
-    assert outcome.best_on_test_threshold_A is not None
-    half_A = np.full(len(target.aus), 0.5)
-    honest = _detection_sums(outcome.test, outcome.threshold_A)
-    upper = _detection_sums(outcome.best_on_test, outcome.best_on_test_threshold_A)
+    honest = _sums(target, outcome.test, outcome.threshold_A)
+    upper = _sums(target, outcome.best_on_test, outcome.best_on_test_threshold_A)
+    rows: dict[str, Sums] = {"honest": honest, "best_on_test": upper}
+    more: dict[str, Any] = {}
+    if isinstance(honest, DetectionSums):
+        assert outcome.threshold_A is not None
+        half_A = np.full(len(target.aus), 0.5)
+        rows["honest_threshold_half"] = _sums(target, outcome.test, half_A)
+        rows["everything_present"] = everything_present(honest)
+        more["thresholds"] = outcome.threshold_A.tolist()
+    elif isinstance(honest, IntensitySums):
+        mean_A = np.array(list(outcome.facts["labelled_mean"].values()))
+        constant = replace(outcome.test, value_F=np.broadcast_to(mean_A, outcome.test.label_FA.shape))
+        rows["labelled_mean"] = _sums(target, constant)
+    else:
+        shown_K = honest.confusion_PKK.sum(axis=(0, 2))
+        more["not_shown"] = [
+            name for name, shown in zip(target.expressions, shown_K, strict=True) if not shown
+        ]
+        rows["commonest"] = commonest(honest)
+    names = target.expressions or target.aus
     return {
-        "thresholds": outcome.threshold_A.tolist(),
-        "test": {
-            "honest": summary(honest, target.aus),
-            "honest_threshold_half": summary(_detection_sums(outcome.test, half_A), target.aus),
-            "best_on_test": summary(upper, target.aus),
-            "everything_present": summary(everything_present(honest), target.aus),
-        },
-        "validation": summary(_detection_sums(outcome.validation, outcome.threshold_A), target.aus),
-        "per_person": dump_sums(honest),
-    }
-
-
-def _intensity(outcome: Outcome, target: Target) -> dict[str, Any]:
-    honest = _intensity_sums(outcome.test)
-    mean_A = np.array(list(outcome.facts["labelled_mean"].values()))
-    constant = intensity_sums(
-        np.broadcast_to(mean_A, outcome.test.label_FA.shape), outcome.test.label_FA, outcome.test.person_F
-    )
-    return {
-        "test": {
-            "honest": summary(honest, target.aus),
-            "best_on_test": summary(_intensity_sums(outcome.best_on_test), target.aus),
-            "labelled_mean": summary(constant, target.aus),
-        },
-        "validation": summary(_intensity_sums(outcome.validation), target.aus),
-        "per_person": dump_sums(honest),
-    }
-
-
-def _expression(outcome: Outcome, target: Target) -> dict[str, Any]:
-    honest, upper = _expression_sums(outcome.test), _expression_sums(outcome.best_on_test)
-    shown_K = honest.confusion_PKK.sum(axis=(0, 2))
-    return {
-        "not_shown": [name for name, shown in zip(target.expressions, shown_K, strict=True) if not shown],
-        "test": {
-            "honest": summary(honest, target.expressions),
-            "best_on_test": summary(upper, target.expressions),
-            "commonest": summary(commonest(honest), target.expressions),
-        },
-        "validation": summary(_expression_sums(outcome.validation), target.expressions),
+        **more,
+        "test": {name: summary(sums, names) for name, sums in rows.items()},
+        "validation": summary(_sums(target, outcome.validation, outcome.threshold_A), names),
         "per_person": dump_sums(honest),
     }
 
@@ -192,16 +163,8 @@ def _parquet(table: FrameTable, target: Target) -> bytes:
     return sink.getvalue()
 
 
-def _detection_sums(table: FrameTable, threshold_A: NDArray[np.float64]) -> DetectionSums:
-    return detection_sums(table.value_F, threshold_A, table.label_FA, table.person_F)
-
-
-def _expression_sums(table: FrameTable) -> ExpressionSums:
-    return expression_sums(table.value_F, table.label_FA[:, 0], table.person_F)
-
-
-def _intensity_sums(table: FrameTable) -> IntensitySums:
-    return intensity_sums(table.value_F, table.label_FA, table.person_F)
+def _sums(target: Target, table: FrameTable, threshold_A: NDArray[np.float64] | None = None) -> Sums:
+    return sums_of(target.kind, table.value_F, table.label_FA, table.person_F, threshold_A)
 
 
 def _number(value: float) -> float | None:

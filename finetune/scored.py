@@ -9,15 +9,41 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pretrain.metrics.detection import DetectionSums
-from pretrain.metrics.expression import ExpressionSums
-from pretrain.metrics.intensity import IntensitySums
+from finetune.protocols.protocol import Kind
+from pretrain.labels import Labels
+from pretrain.metrics.detection import DetectionSums, detection_sums
+from pretrain.metrics.expression import ExpressionSums, expression_sums
+from pretrain.metrics.intensity import IntensitySums, intensity_sums
 from pretrain.metrics.people import DRAWS, Interval, mean_over_aus, percentile_interval, person_weights
 
 Floats = NDArray[np.float64]
 Sums = DetectionSums | IntensitySums | ExpressionSums
 Score = Callable[..., Floats]
 """`score(sums, weight_RP=None)`: values per AU, for draws of people where weights lead with them."""
+
+
+def sums_of(
+    kind: Kind,
+    value_FA: NDArray[np.floating],
+    label_FA: Labels,
+    person_F: Sequence[str],
+    threshold_A: NDArray[np.floating] | None = None,
+) -> Sums:
+    """What each person contributes to the scores of a kind of labels.
+
+    Args:
+        kind: of the labels.
+        value_FA: predictions.
+        label_FA: as `targets.Target` has them.
+        person_F: who is seen.
+        threshold_A: of detection alone: the probability from which an AU counts as present.
+    """
+    if kind == "detection":
+        assert threshold_A is not None
+        return detection_sums(value_FA, threshold_A, label_FA, person_F)
+    if kind == "intensity":
+        return intensity_sums(value_FA, label_FA, person_F)
+    return expression_sums(value_FA, label_FA[:, 0], person_F)
 
 
 @dataclass(frozen=True)

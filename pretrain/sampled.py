@@ -41,6 +41,11 @@ class SampledFrames:
     def __len__(self) -> int:
         return len(self.row_F)
 
+    @property
+    def jpeg_at(self) -> dict[tuple[int, int], bytes]:
+        """JPEG files by row and frame within it."""
+        return dict(zip(zip(self.row_F, self.place_F, strict=True), self.jpeg_F, strict=True))
+
     def only(self, places: NDArray[np.int64]) -> "SampledFrames":
         """Some of them."""
         lists = (self.row_F, self.place_F, self.person_F, self.video_F, self.jpeg_F)

@@ -144,14 +144,10 @@ def _equal_frames(
 
 
 def _jpegs(tracks: TrackSet, places: list[_Place]) -> dict[_Place, bytes]:
-    frames = read_sampled(tracks, [(place.row, place.frame) for place in places])
-    rows_and_places = zip(frames.row_F, frames.place_F, strict=True)
-    read = {
-        _Place(row, place): jpeg for (row, place), jpeg in zip(rows_and_places, frames.jpeg_F, strict=True)
-    }
-    if missing := [place for place in places if place not in read]:
+    found = read_sampled(tracks, [(place.row, place.frame) for place in places]).jpeg_at
+    if missing := [place for place in places if (place.row, place.frame) not in found]:
         raise ConfigError(
             f"{tracks.url}: {len(missing)} frames to compare cannot be read, the first in "
             f"{tracks.key(missing[0].row)}; run `python -m shards verify`"
         )
-    return read
+    return {place: found[place.row, place.frame] for place in places}

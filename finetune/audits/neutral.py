@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.arms import HEADLINES, make_arms
+from finetune.arms import HEADLINES, only_arm
 from finetune.audits.result import Audit, Number
 from finetune.predictions import Predictions, read_predictions, track_of
 from finetune.results import SCORES
@@ -51,10 +51,8 @@ def audit_neutral(jobs: Sequence[tuple[Path, dict[str, Any]]], rule: Rule, secon
     Raises:
         ConfigError: the jobs are of several arms, or one has no predictions.
     """
-    arms = [arm for found in make_arms([result for _, result in jobs]).values() for arm in found]
-    if len(arms) != 1:
-        raise ConfigError(f"jobs of one arm wanted, found {[arm.name for arm in arms]}; give one arm's jobs")
-    kind = arms[0].kind
+    arm = only_arm([result for _, result in jobs])
+    kind = arm.kind
     plain: dict[int, list[Sums]] = {}
     calibrated: dict[int, list[Sums]] = {}
     without, used = 0, 0
@@ -91,7 +89,7 @@ def audit_neutral(jobs: Sequence[tuple[Path, dict[str, Any]]], rule: Rule, secon
     return Audit(
         kind="neutral",
         about=(
-            f"{arms[0].name} ({kind}): each person's predictions less what the person's neutral frames have "
+            f"{arm.name} ({kind}): each person's predictions less what the person's neutral frames have "
             f"more than other people's; neutral frames are {chosen}, and count in neither score."
         ),
         numbers=(

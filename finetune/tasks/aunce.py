@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finetune.data import draw_seed
-from finetune.fit import FitConfig, TwoRates
+from finetune.fit import FitConfig
 from finetune.models.au_detector import AuDetector
 from finetune.targets import au_weights, positive_rates
 from finetune.tasks.choice import Choice
@@ -31,6 +31,7 @@ from finetune.tasks.probe import (
     refuse_large_cache,
 )
 from finetune.tasks.single_frames import labelled_frames
+from finetune.tasks.steps import training_steps
 from pretrain.augment import AugmentConfig, augment
 from pretrain.losses.au_contrast import NUM_KINDS, ContrastForm, au_contrast_loss
 from pretrain.losses.info_nce import info_nce_loss
@@ -187,19 +188,19 @@ def train_aunce(job: Job, config: AunceConfig) -> Outcome:
 def _contrast_stage(
     model: AuDetector, job: Job, config: AunceConfig, rate_A: NDArray[np.float64], stages: Stages
 ) -> None:
-    optimizer = TwoRates(model.encoder, model, config.fit)
     batches = labelled_frames(job, config.fit.batch)
-    model.train()
-    for step in range(config.fit.steps):
-        with stages.time("contrast", images=2 * config.fit.batch):
-            clips, label_BA = next(batches)
-            vectors_NAV = model.vectors(_two_views(clips, model.encoder.config.image_size, job.views))
-            rng = np.random.default_rng([job.seed, KINDS, step])
-            kind_NA = draw_kinds(config, (2 * len(label_BA), len(rate_A)), rng)
-            loss = contrast_loss(vectors_NAV, label_BA, kind_NA, rate_A, config)
-            norm = optimizer.step(loss, step)
-        if step % 10 == 0 or step + 1 == config.fit.steps:
-            job.log({"contrast/loss": loss.item(), "contrast/gradient_norm": norm}, step + 1)
+    size = model.encoder.config.image_size
+
+    def loss_of_step(step: int) -> Tensor:
+        clips, label_BA = next(batches)
+        vectors_NAV = model.vectors(_two_views(clips, size, job.views))
+        rng = np.random.default_rng([job.seed, KINDS, step])
+        kind_NA = draw_kinds(config, (2 * len(label_BA), len(rate_A)), rng)
+        return contrast_loss(vectors_NAV, label_BA, kind_NA, rate_A, config)
+
+    images, pause = 2 * config.fit.batch, config.fit.steps
+    for _ in training_steps("contrast", model, job, config.fit, loss_of_step, images, stages, pause):
+        pass  # nothing is looked at before the linear stage
 
 
 def _two_views(clips: ClipBatch, image_size: int, views: AugmentConfig) -> Tensor:

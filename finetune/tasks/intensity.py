@@ -7,19 +7,21 @@ are this project's reconstruction). The labelled frames are drawn uniformly from
 Axes: B clips, T frames, A AUs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from finetune.data import FoldData, draw_seed
-from finetune.fit import FitConfig, TwoRates
+from finetune.fit import FitConfig
 from finetune.models.intensity_regressor import IntensityRegressor
 from finetune.tasks.choice import choose_step
 from finetune.tasks.job import Job
 from finetune.tasks.outcome import Outcome, Stages
+from finetune.tasks.steps import training_steps
 from pretrain.augment import augment
 from pretrain.config import ConfigError
 from pretrain.labels import Labels
@@ -136,7 +138,10 @@ def train_intensity(job: Job, config: IntensityConfig) -> Outcome:
     chosen_FA = np.concatenate([data.train_labels[row][frames] for row, frames in labelled.items()])
     mean_A = start_at_the_mean(model, chosen_FA)
     plan = _plan(data, labelled, config, job.seed)
-    choice = choose_step(model, job, _fit(model, job, labelled, plan, config, stages), stages)
+    loss_of_step = _loss_of_step(model, job, labelled, plan, config)
+    images, pause = config.fit.batch * config.window, config.evaluate_every
+    steps = training_steps("fit", model, job, config.fit, loss_of_step, images, stages, pause)
+    choice = choose_step(model, job, steps, stages)
     facts = {
         **_facts(data, labelled, plan, mean_A),
         "temporal": "fresh" if context is None or config.temporal == "fresh" else "pretrained",
@@ -176,39 +181,25 @@ def start_at_the_mean(model: IntensityRegressor, chosen_FA: Labels) -> list[floa
     return [float(value) for value in mean_A]
 
 
-def _fit(
-    model: IntensityRegressor,
-    job: Job,
-    labelled: dict[int, list[int]],
-    plan: Plan,
-    config: IntensityConfig,
-    stages: Stages,
-) -> Iterator[int]:
-    """Train; yields the number of steps done whenever it is time to look."""
-    data = job.data
+def _loss_of_step(
+    model: IntensityRegressor, job: Job, labelled: dict[int, list[int]], plan: Plan, config: IntensityConfig
+) -> Callable[[int], Tensor]:
+    """Takes the steps in order, and gives the loss of each one's windows."""
+    data, size = job.data, model.encoder.config.image_size
     row_of = {data.tracks.keys[row]: row for row in labelled}
-    optimizer = TwoRates(model.encoder, model, config.fit)
     batches = stream_clips(data.tracks, plan, data.stream)
-    size = model.encoder.config.image_size
-    for step in range(config.fit.steps):
-        model.train()
-        with stages.time("fit", images=config.fit.batch * config.window):
-            _, clips = next(batches)
-            frames = augment(torch.from_numpy(clips.frames_BTHWC), clips.augment_seed_B, 0, size, job.views)
-            chosen_BT = torch.from_numpy(chosen_frames(clips, row_of, labelled))
-            output_BTAK, _ = model(frames)
-            label_BTA = torch.from_numpy(data.target.of_batch(clips))
-            loss = (
-                sparse_ordinal_loss(output_BTAK, label_BTA, chosen_BT)
-                if config.head == "ordinal"
-                else sparse_regression_loss(model.intensity(output_BTAK), label_BTA, chosen_BT)
-            )
-            norm = optimizer.step(loss, step)
-        done = step + 1
-        if step % 10 == 0 or done == config.fit.steps:
-            job.log({"fit/loss": loss.item(), "fit/gradient_norm": norm}, done)
-        if done % config.evaluate_every == 0 or done == config.fit.steps:
-            yield done
+
+    def loss_of_step(_: int) -> Tensor:
+        _, clips = next(batches)
+        frames = augment(torch.from_numpy(clips.frames_BTHWC), clips.augment_seed_B, 0, size, job.views)
+        chosen_BT = torch.from_numpy(chosen_frames(clips, row_of, labelled))
+        output_BTAK, _ = model(frames)
+        label_BTA = torch.from_numpy(data.target.of_batch(clips))
+        if config.head == "ordinal":
+            return sparse_ordinal_loss(output_BTAK, label_BTA, chosen_BT)
+        return sparse_regression_loss(model.intensity(output_BTAK), label_BTA, chosen_BT)
+
+    return loss_of_step
 
 
 def chosen_frames(

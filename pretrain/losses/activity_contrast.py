@@ -15,8 +15,7 @@ Axes: V = 2 views, N frames of this rank, M frames of all ranks, D features, I =
 import torch
 from torch import Tensor
 
-LEFT_OUT = -1e9
-"""Logit of a pair that does not count: finite, as log-sum-exp of -inf alone has no gradient."""
+from pretrain.losses.left_out import LEFT_OUT
 
 
 def activity_contrast(

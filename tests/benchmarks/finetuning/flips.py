@@ -103,7 +103,9 @@ def train(
         vectors_NAV = model.vectors(tokens_NSD)
         label_BA = torch.from_numpy(label_FA[place_B])
         if row.config is None:
-            loss = weighted_bce(model.logits(vectors_NAV * 10), label_BA.repeat(2, 1), weight_2A)
+            # As far apart as the contrasts' similarities are.
+            logit_NA = model.logits(vectors_NAV / OWN.temperature)
+            loss = weighted_bce(logit_NA, label_BA.repeat(2, 1), weight_2A)
         else:
             kind_NA = draw_kinds(row.config, (2 * fit.batch, label_FA.shape[1]), rng)
             loss = contrast_loss(vectors_NAV, label_BA, kind_NA, rate_A, row.config)

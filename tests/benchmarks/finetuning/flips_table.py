@@ -1,11 +1,6 @@
 """All trainings of the table on flipped labels, and its result."""
 
 import json
-import os
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,6 +17,7 @@ from tests.benchmarks import record
 from tests.benchmarks.finetuning.flips import FLIPS, ROWS, train
 from tests.benchmarks.finetuning.tokens import keep_tokens, kept_tokens
 from tests.benchmarks.learning.sets import Size
+from tests.benchmarks.units import run_units
 
 RARE_BELOW = 0.12
 """Share of the training frames in which a rare AU is present."""
@@ -39,22 +35,8 @@ def make_all(folder: Path, size: Size, encoder: Path, arguments: list[str], seed
     """Train what is not done yet, a process on each core; tokens are made once."""
     keep_tokens(folder, size, encoder)
     units = [(row.name, share, seed) for seed in range(seeds) for share in FLIPS for row in ROWS]
-    waiting = [unit for unit in units if not unit_file(folder, *unit).exists()]
-    workers = max(1, len(os.sched_getaffinity(0)))
-    with ThreadPoolExecutor(workers) as pool:
-        names = pool.map(lambda unit: _run_one(arguments, *unit), waiting)
-        for number, name in enumerate(names, start=1):
-            sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {name} done, {number} of {len(waiting)}\n")
-
-
-def _run_one(arguments: list[str], row: str, share: float, seed: int) -> str:
-    name = f"{row},{share},{seed}"
-    words = [sys.executable, "-m", "tests.benchmarks.finetuning", *arguments, "--one", name]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{name} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return name
+    waiting = [",".join(map(str, unit)) for unit in units if not unit_file(folder, *unit).exists()]
+    run_units("tests.benchmarks.finetuning", {name: [*arguments, "--one", name] for name in waiting})
 
 
 def make_one(folder: Path, name: str) -> None:

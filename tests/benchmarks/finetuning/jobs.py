@@ -1,12 +1,7 @@
 """Tables of whole finetuning jobs: arms of `python -m finetune`, each on some folds and seeds, resumable."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +11,7 @@ from finetune.results import RESULT_NAME
 from finetune.scored import Scored, difference
 from finetune.tables import ScoreTable, cell, make_table
 from tests.benchmarks import record
+from tests.benchmarks.units import run_units
 
 Words = tuple[str, ...]
 
@@ -44,13 +40,13 @@ class JobTable:
 def run_jobs(
     table: JobTable, folder: Path, data: Words, encoders: Mapping[str, str], seeds: int, more: Words
 ) -> dict[str, list[Path]]:
-    """Run what is not done yet, two jobs at a time; the run folders of each arm.
+    """Run what is not done yet; the run folders of each arm.
 
     Raises:
         RuntimeError: a job failed; the message ends with what it said.
     """
     found: dict[str, list[Path]] = {arm: [] for arm in table.arms}
-    waiting: list[tuple[Path, Words]] = []
+    waiting: dict[str, Words] = {}
     for seed in range(seeds):
         for fold in table.folds:
             for arm, words in table.arms.items():
@@ -59,21 +55,9 @@ def run_jobs(
                 given = tuple(word.format(**encoders) for word in words)
                 place = (f"out={out}", f"seed={seed}", f"protocol.fold={fold}", "data.generated=true")
                 if not (out / RESULT_NAME).exists():
-                    waiting.append((out, (table.config, *place, *data, *given, *more)))
-    workers = max(1, len(os.sched_getaffinity(0)))
-    with ThreadPoolExecutor(workers) as pool:
-        for number, name in enumerate(pool.map(lambda unit: _one(*unit), waiting), start=1):
-            sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {name} done, {number} of {len(waiting)}\n")
+                    waiting[out.name] = (table.config, *place, *data, *given, *more)
+    run_units("finetune", waiting)
     return found
-
-
-def _one(out: Path, words: Words) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-m", "finetune", *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{out.name} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return out.name
 
 
 def score(table: JobTable, folders: Mapping[str, list[Path]], draws: int) -> ScoreTable:

@@ -125,9 +125,9 @@ def text(
     for side, stage in (*(("alone", stage) for stage in STAGES), ("predict", "predict")):
         for clock in ("cpu", "wall"):
             values = [1e3 * one[side]["seconds"][stage][clock] / one[side]["frames"] for one in rounds]
-            rows.append([f"{stage}, ms a frame, {clock}", *_cells(values)])
+            rows.append([f"{stage}, ms a frame, {clock}", *record.spread(values)])
     found = {clock: ratios(rounds, clock) for clock in ("cpu", "wall")}
-    rows += [[f"parts / prediction, {clock}", *_cells(values)] for clock, values in found.items()]
+    rows += [[f"parts / prediction, {clock}", *record.spread(values)] for clock, values in found.items()]
     for minutes, peak in zip(size.minutes, peaks, strict=True):
         cell = f"{peak['grown_bytes'] / 1e6:.1f}"
         name = f"memory above the loaded model, MB, {minutes:g} min, {peak['frames']} frames"
@@ -151,10 +151,6 @@ def text(
         bars,
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _cells(values: list[float]) -> tuple[str, str]:
-    return f"{median(values):.3g}", f"{min(values):.3g} to {max(values):.3g}"
 
 
 if __name__ == "__main__":

@@ -4,12 +4,7 @@ Every encoder is made once and kept below the run folder; the same command goes 
 """
 
 import argparse
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,9 +29,9 @@ from tests.benchmarks.learning.sets import (
     labelled_frames,
     make_sets,
     people_frames,
-    run,
     set_url,
 )
+from tests.benchmarks.units import run_module, run_units
 
 
 def main(arguments: list[str]) -> None:
@@ -63,22 +58,9 @@ def main(arguments: list[str]) -> None:
     make_sets(folder, size, {method.trained_on for method in methods})
     units = [f"{method.name}-{seed}" for seed in range(given.seeds) for method in methods]
     waiting = [unit for unit in units if not features_file(folder, unit).exists()]
-    # A thread per core: two encoders at a time are faster than one on two threads.
-    workers = max(1, len(os.sched_getaffinity(0)))
-    with ThreadPoolExecutor(workers) as pool:
-        for number, unit in enumerate(pool.map(lambda unit: _one(arguments, unit), waiting), start=1):
-            sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {unit} done, {number} of {len(waiting)}\n")
+    run_units("tests.benchmarks.learning", {unit: [*arguments, "--one", unit] for unit in waiting})
     command = " ".join(["python -m tests.benchmarks.learning", *arguments])
     write_result(folder, size, methods, given.seeds, command, given.out)
-
-
-def _one(arguments: list[str], unit: str) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    words = [sys.executable, "-m", "tests.benchmarks.learning", *arguments, "--one", unit]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{unit} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return unit
 
 
 def features_file(folder: Path, unit: str) -> Path:
@@ -124,7 +106,7 @@ def _encoder(
         *(f"run.seed={seed}", f"run.steps={steps}", *words),
     )
     if method.is_pretrained:
-        run(CONFIG, *common, *method.words, module="pretrain")
+        run_module("pretrain", [CONFIG, *common, *method.words])
         return exported(target)
     config = load(PretrainConfig, Request((Path(CONFIG),), common, print_only=False))
     if method.name == "random":

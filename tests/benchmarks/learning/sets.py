@@ -1,7 +1,5 @@
 """The generated people: one unlabelled set to pretrain on, and three labelled groups of other people."""
 
-import subprocess
-import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from shards.index import open_set
 from shards.layouts.disfa import FIRST_FRAME, SUBJECTS
 from shards.synthetic.generate import GenerateConfig, plan_videos, scene_of
 from shards.tracks import load_tracks
+from tests.benchmarks.units import run_module
 
 GROUPS = ("train", "validation", "test")
 UNLABELLED, TASKS = "unlabelled", "tasks"
@@ -105,19 +104,8 @@ def make_set(
     amount = ("--identities", str(people), "--seconds", f"{seconds:g}", "--seed", str(seed))
     crop = ("--layout", layout, "--size", str(crop_pixels))
     picture = ("--layout", layout, "--size", str(video_pixels))
-    run("generate", str(videos), *picture, *amount, module="shards")
-    run("pack", str(videos), str(shards), *crop, module="shards")
-
-
-def run(*words: str, module: str) -> None:
-    """`python -m module words`, quietly.
-
-    Raises:
-        RuntimeError: it failed; the message ends with what it said.
-    """
-    done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{module} {' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}")
+    run_module("shards", ["generate", str(videos), *picture, *amount])
+    run_module("shards", ["pack", str(videos), str(shards), *crop])
 
 
 def set_url(folder: Path, name: str) -> str:

@@ -37,4 +37,4 @@ def test_gradients_are_finite_for_large_logits_and_nothing_for_unlabelled_frames
     assert logit_NA.grad[0, 0] == 0
     assert logit_NA.grad[0, 1] < 0 < logit_NA.grad[0, 2]
     assert logit_NA.grad[0, 3] == 0
-    assert float(focal_loss(logit_NA, torch.full((1, 4), -1))) == 0
+    assert focal_loss(logit_NA, torch.full((1, 4), -1)).item() == 0
