@@ -30,14 +30,20 @@ class _Asked(Future[_R]):
 
 @contextmanager
 def workers(name: str, threads: int) -> Iterator[Executor]:
-    """A pool of so many threads; of none, `WhenAsked`. What is not begun at the end is not done."""
+    """A pool of so many threads; of none, `WhenAsked`.
+
+    Left by an exception (a generator that is closed is), it does not begin what waits. Left at its end, it
+    does: others may hold what was handed on, and wait for it.
+    """
     pool = ThreadPoolExecutor(threads, thread_name_prefix=name) if threads else WhenAsked()
+    finished = False
     try:
         yield pool
+        finished = True
     finally:
         # Without waiting: the garbage collector may end a stream in the middle of anything, also while the
         # thread that it runs in holds what the pool's threads wait for.
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=not finished)
 
 
 @dataclass(frozen=True)

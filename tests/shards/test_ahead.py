@@ -1,6 +1,8 @@
 """Working ahead: in order, as far as the bounds allow, and nothing begun that nobody waits for."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -50,3 +52,16 @@ def test_without_threads_the_one_who_asks_does_it():
             pool.submit(lambda: 1 // 0).result()
     with workers("some", 2) as pool:
         assert isinstance(pool, ThreadPoolExecutor)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_waits_is_done_after_the_end_and_not_after_an_error(finished):
+    may_go_on = Event()
+    with suppress(ZeroDivisionError), workers("one", 1) as pool:
+        begun, waiting = pool.submit(may_go_on.wait, 60), pool.submit(int, "7")
+        if not finished:
+            raise ZeroDivisionError
+    may_go_on.set()
+    assert begun.result()
+    assert waiting.cancelled() != finished
+    assert not finished or waiting.result(60) == 7

@@ -15,8 +15,8 @@ from shards.errors import ShardError
 from shards.evaluation import EvaluationPlan
 from shards.plan import Plan, PlannedClip
 from shards.policies import DistinctIdentity
-from shards.reader import ClipReader
-from shards.stream import clip_pipeline, stream_clips
+from shards.reader import ClipBytes, ClipReader
+from shards.stream import clip_pipeline, decode, fetch, planned_batches, stream_clips
 from shards.stream_config import StreamConfig, StreamCounters
 from shards.tracks import load_tracks
 from tests.drawn_set import AUS, expression_of, write_set
@@ -173,6 +173,26 @@ def test_a_stream_ends_without_waiting_for_its_threads(drawn):
     stream.close()
     assert time.monotonic() - start < 5
     plan.may_go_on.set()
+
+
+def test_what_is_still_to_be_read_when_the_plan_ends_is_read(drawn):
+    tracks, config = load_tracks(drawn), StreamConfig(threads=1, fetch_threads=1)
+    reader, may_read = ClipReader(tracks, config, StreamCounters()), threading.Event()
+    fetch_now = reader.fetch
+
+    def fetch_later(clip: PlannedClip) -> ClipBytes:
+        assert may_read.wait(60)
+        return fetch_now(clip)
+
+    reader.fetch = fetch_later
+    planned = planned_batches(
+        EvaluationPlan(tracks, ClipSpec(40, whole=True), 2), 0, 0, 1, config, reader.counters
+    )
+    handed_on = list(fetch(reader)(planned()))
+    may_read.set()
+    assert len(handed_on) > 1
+    found = [key for _, clips in decode(reader)(handed_on) for key in clips.key_B]
+    assert found == [tracks.key(clip.row) for batch in handed_on for clip in batch.clips]
 
 
 def test_memory_of_batches_that_are_held_is_not_written_again(drawn):
