@@ -5,13 +5,18 @@ features of the next K must be told from all others (`losses.future_contrast`). 
 (`finetune.tasks.intensity`). That the paper's contrast is a prediction as in CPC is recalled, not read;
 network, formula and constants are this project's reconstruction.
 
+Each clip is seen in two views, and the future of the one is told apart in the other. An augmentation is one
+draw for all frames of a clip: within one view, its colours and its mirroring tell a clip from all others, and
+a network that reads no more than them wins against frames of other clips (`candidates="same_view"` is that
+control).
+
 Each clip begins with the GRU's zero state, as stage 2's windows do; no state is carried over whole tracks. A
 carried state would be made by weights of earlier steps and stop the gradient where a clip begins, so that it
 teaches no longer memory; and it would tie each batch to the one before it, so that order, ranks and resuming
 were no longer free. T frames, 2.4 s by default, are meant to hold an expression's rise and fall. Clips run
 on over the pieces of a track (`shards.runs`), so that packing does not bound T.
 
-Axes: B clips of this rank, N clips of all ranks, T frames, K steps ahead, H features.
+Axes: V views, B clips of this rank, N clips of all ranks, T frames, K steps ahead, H features.
 """
 
 from collections.abc import Sequence
@@ -55,6 +60,8 @@ class CpcConfig:
     """A matrix for each step (CPC), or one whose predictions the GRU reads on from (DPC)."""
     negatives: Negatives = "both"
     """`clips` alone is a control: it can be won by telling people apart."""
+    candidates: Literal["other_view", "same_view"] = "other_view"
+    """Where a prediction must find the future."""
     tau: float = 0.07
 
     def __post_init__(self) -> None:
@@ -87,7 +94,12 @@ class CpcConfig:
     @property
     def trained_frames(self) -> int:
         """Frames of a clip, views counted singly, whose activations backward needs."""
-        return self.num_frames
+        return self.views * self.num_frames
+
+    @property
+    def views(self) -> int:
+        """Of each clip."""
+        return 2 if self.candidates == "other_view" else 1
 
 
 class Cpc(EncoderObjective):
@@ -115,28 +127,41 @@ class Cpc(EncoderObjective):
 
     def forward(self, batch: DeviceBatch, step: int) -> Losses:
         """Loss of this rank's clips."""
-        config = self.config
-        frames_BTCHW = self.view(batch.frames_BTHWC, batch, 0)
-        pooled_ND = self.encoder(frames_BTCHW.flatten(0, 1).to(self.encoder.dtype)).pooled_ND
-        contexts = self.context(pooled_ND.view(*frames_BTCHW.shape[:2], -1))
-        predicted_BTKH = unit(self.predictor(contexts.context_BTH, self.context.temporal))
-        features_BTH = unit(contexts.features_BTH)
-        candidates = Candidates(
-            self.world.gather_with_gradient(features_BTH),
-            self._alike(batch),
-            self.world.gather(batch.valid_B),
-            self.world.rank * len(batch),
-        )
-        found = future_contrast(predicted_BTKH, candidates, config.tau, config.negatives)
+        config, clips = self.config, len(batch)
+        views = [self.view(batch.frames_BTHWC, batch, number) for number in range(config.views)]
+        # One pass, so that batch normalisation sees all views together; clips of one view after another's.
+        frames_MTCHW = torch.cat(views)
+        pooled_ND = self.encoder(frames_MTCHW.flatten(0, 1).to(self.encoder.dtype)).pooled_ND
+        contexts = self.context(pooled_ND.view(*frames_MTCHW.shape[:2], -1))
+        predicted_VBTKH = unit(self.predictor(contexts.context_BTH, self.context.temporal)).chunk(len(views))
+        features_VBTH = unit(contexts.features_BTH).chunk(len(views))
+        alike_BTNT, valid_N = self._alike(batch), self.world.gather(batch.valid_B)
+        # Each view's future is predicted from the other one's past; with one view, from its own.
+        found = [
+            future_contrast(
+                predicted_BTKH,
+                Candidates(
+                    self.world.gather_with_gradient(features_BTH),
+                    alike_BTNT,
+                    valid_N,
+                    self.world.rank * clips,
+                ),
+                config.tau,
+                config.negatives,
+            )
+            for predicted_BTKH, features_BTH in zip(predicted_VBTKH, reversed(features_VBTH), strict=True)
+        ]
         mean = GlobalMean(batch.valid_B, self.world)
-        total = mean(found.loss_B)
+        loss, temporal_top1, clips_top1 = (
+            mean(torch.stack(of_views).mean(dim=0)) for of_views in zip(*found, strict=True)
+        )
         parts = {
-            "loss/future": total,
-            "cpc/temporal_top1": mean(found.temporal_top1_B),
-            "cpc/clips_top1": mean(found.clips_top1_B),
-            "cpc/feature_std": feature_std(features_BTH, self.world),
+            "loss/future": loss,
+            "cpc/temporal_top1": temporal_top1,
+            "cpc/clips_top1": clips_top1,
+            "cpc/feature_std": feature_std(torch.cat(features_VBTH), self.world),
         }
-        return losses(total, parts, self.world)
+        return losses(loss, parts, self.world)
 
     def _alike(self, batch: DeviceBatch) -> Tensor:
         """`(B, T, N, T)`: frames of one person at one time, which may be one picture.

@@ -1,5 +1,6 @@
 """CPC: what its parts say, what trains, what is no negative; test_registry holds ranks to one process."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pretrain.augment import PLAIN
+from pretrain.augment import PLAIN, AugmentConfig
 from pretrain.device import DeviceBatch
 from pretrain.models.encoder import EncoderConfig
 from pretrain.objectives.cpc import Cpc, CpcConfig
@@ -32,10 +33,10 @@ ENCODER = EncoderConfig(
 FRAMES = 5
 
 
-def make(encoder: EncoderConfig = ENCODER, **changes: Any) -> Cpc:
+def make(encoder: EncoderConfig = ENCODER, augmentation: AugmentConfig = PLAIN, **changes: Any) -> Cpc:
     torch.manual_seed(0)
     config = CpcConfig(num_frames=FRAMES, steps_ahead=2, hidden=16, **changes)
-    return Cpc(config, encoder, PLAIN, Alone(), steps=10, global_batch=CLIPS)
+    return Cpc(config, encoder, augmentation, Alone(), steps=10, global_batch=CLIPS)
 
 
 @pytest.mark.parametrize("prediction", ["separate", "recursive"])
@@ -55,7 +56,7 @@ def test_what_is_predicted_learns_too():
     loss = cpc(clip_batch(0, FRAMES), 0).total
     [features_BTH] = seen
     (gradient_BTH,) = torch.autograd.grad(loss, features_BTH)
-    valid_B = clip_batch(0, FRAMES).valid_B
+    valid_B = clip_batch(0, FRAMES).valid_B.repeat(2)  # both views
     assert (gradient_BTH[valid_B, -1].abs().sum(dim=1) > 0).all()
     assert not gradient_BTH[~valid_B].any()
 
@@ -98,13 +99,12 @@ def motion(seed: int) -> DeviceBatch:
     return batch
 
 
-def top1(negatives: str, steps: int) -> tuple[float, float]:
+def trained(cpc: Cpc, batch_of: Callable[[int], DeviceBatch], steps: int) -> tuple[float, float]:
     """Temporal and cross-clip accuracy over the last 20 of so many steps."""
-    cpc = make(negatives=negatives)
     optimizer = torch.optim.Adam(cpc.parameters(), 3e-3)
     found = []
     for step in range(steps):
-        losses = cpc(motion(step), step)
+        losses = cpc(batch_of(step), step)
         optimizer.zero_grad()
         losses.total.backward()
         optimizer.step()
@@ -114,12 +114,29 @@ def top1(negatives: str, steps: int) -> tuple[float, float]:
 
 
 def test_it_learns_what_its_negatives_ask_for_and_the_two_accuracies_show_which():
-    temporal, clips = top1("temporal", 60)
+    temporal, clips = trained(make(negatives="temporal"), motion, 60)
     # By chance .2; who it is was never asked.
     assert temporal > 0.7
     assert clips < 0.3
-    _, clips = top1("clips", 200)
+    _, clips = trained(make(negatives="clips"), motion, 200)
     assert clips > 0.6
+
+
+def one_picture(seed: int) -> DeviceBatch:
+    """Clips that all show the same: only how they are augmented tells them apart."""
+    batch = clip_batch(seed, FRAMES)
+    batch.frames_BTHWC[:] = torch.tensor([150, 110, 90], dtype=torch.uint8)
+    return batch
+
+
+def test_how_a_clip_is_augmented_tells_it_apart_in_one_view_and_not_in_two():
+    colours = replace(PLAIN, contrast=0.5, saturation=0.6, channel_gain=0.4)
+    _, clips = trained(
+        make(augmentation=colours, candidates="same_view", negatives="clips"), one_picture, 100
+    )
+    assert clips > 0.5  # by chance 1 of 7 clips
+    _, clips = trained(make(augmentation=colours, negatives="clips"), one_picture, 100)
+    assert clips < 0.2
 
 
 def test_clips_have_the_gap_and_a_gap_that_needs_no_dynamics_is_refused():

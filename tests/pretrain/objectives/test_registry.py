@@ -55,6 +55,7 @@ CASES: dict[str, tuple[str, Any, EncoderConfig]] = {
     "cpc, batch normalisation": ("cpc", cpc(), RESNET),
     "cpc recursive": ("cpc", cpc(prediction="recursive"), CONVNEXT),
     "cpc temporal": ("cpc", cpc(negatives="temporal"), CONVNEXT),
+    "cpc same view": ("cpc", cpc(candidates="same_view"), CONVNEXT),
     "cpc clips": ("cpc", cpc(negatives="clips"), CONVNEXT),
     "clef": ("clef", clef(), CONVNEXT),
     "clef other people, batch normalisation": ("clef", clef(num_frames=2, same_person=False), RESNET),
