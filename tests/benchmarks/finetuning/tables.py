@@ -8,7 +8,7 @@ SAID = (
     "AUs; brackets are 95 % intervals over people and seeds, paired for differences."
 )
 FRACTIONS = (1, 2, 5, 10, 100)
-STARTS = {"random": "random", "CPC": "{cpc-temporal}", "CLP": "{clp}"}
+STARTS = {"random": "random", "CPC": "{cpc}", "CLP": "{clp}"}
 
 
 def _fractions() -> JobTable:

@@ -30,7 +30,7 @@ PAIRS = {
         *("random", "pixels", "simclr", "moco", "temporal", "own-view", "same-person"),
         *("no-margin", "no-momentum", "l2", "hinge-rank", "graded"),
     ),
-    "cpc-temporal": ("random", "cpc"),
+    "cpc": ("random", "cpc-one-view", "cpc-temporal", "cpc-clips"),
     "clef": ("random", "clef-text", "clef-drawn"),
 }
 """Rows whose paired differences are shown."""
