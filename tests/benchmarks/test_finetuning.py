@@ -67,6 +67,12 @@ def test_arms_are_jobs_that_exist(name):
         assert all(fold <= len(config.protocol.protocol.folds) for fold in table.folds)
 
 
+def test_what_carries_a_claim_has_every_seed():
+    table = TABLES["fractions"]
+    assert list(table.arms_of(0)) == list(table.arms)
+    assert set(table.arms_of(1)) == {"random, 2 %", "random, 100 %", "CPC, 2 %", "CLP, 2 %"}
+
+
 def test_an_encoder_that_is_missing_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"no encoder 'clp' in .*; run `python -m tests.benchmarks.l"):
         main(["fractions", "--learning", str(tmp_path), "--run", str(tmp_path / "run")])

@@ -26,7 +26,8 @@ class JobTable:
     arms: Mapping[str, Words]
     """Words of each arm besides the set, fold and seed."""
     pairs: tuple[tuple[str, str], ...]
-    """Arms whose paired differences are shown: the first minus the second."""
+    """Arms whose paired differences are shown: the first minus the second. Only these carry a claim and are
+    run with every seed, the others with the first one."""
     scores: tuple[str, ...]
     caption: str
 
@@ -35,6 +36,11 @@ class JobTable:
         """Names of the encoders that the arms start from."""
         words = " ".join(word for words in self.arms.values() for word in words)
         return sorted({part.split("}")[0] for part in words.split("{")[1:]})
+
+    def arms_of(self, seed: int) -> dict[str, Words]:
+        """Those that are run with this seed, from 0."""
+        paired = {arm for pair in self.pairs for arm in pair}
+        return {arm: words for arm, words in self.arms.items() if seed == 0 or arm in paired}
 
 
 def run_jobs(
@@ -49,7 +55,7 @@ def run_jobs(
     waiting: dict[str, Words] = {}
     for seed in range(seeds):
         for fold in table.folds:
-            for arm, words in table.arms.items():
+            for arm, words in table.arms_of(seed).items():
                 out = folder / "jobs" / f"{arm.replace(' ', '-').replace('%', '')}-{fold}-{seed}"
                 found[arm].append(out)
                 given = tuple(word.format(**encoders) for word in words)

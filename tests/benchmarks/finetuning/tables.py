@@ -5,7 +5,8 @@ from tests.benchmarks.finetuning.jobs import JobTable
 
 SAID = (
     "Generated faces: the numbers compare methods and say nothing about accuracy on real people. Means over "
-    "AUs; brackets are 95 % intervals over people and seeds, paired for differences."
+    "AUs; brackets are 95 % intervals over people and seeds, paired for differences. Rows in no difference "
+    "have one seed."
 )
 FRACTIONS = (1, 2, 5, 10, 100)
 STARTS = {"random": "random", "CPC": "{cpc}", "CLP": "{clp}"}
