@@ -54,7 +54,7 @@ def keep_tokens(folder: Path, size: Size, encoder: Path) -> None:
             frames = labelled_frames(folder, size, group)
             tokens = read_tokens(frozen, frames, EVERY, views if group == "train" else None)
             people = {"people": json.dumps(tokens.person_F)}
-            label_FA = torch.from_numpy(tokens.label_FA)
+            label_FA = torch.from_numpy(tokens.label_FA).contiguous()
             tensors = {"plain": tokens.plain_FSD, "views": tokens.views_VFSD, "label": label_FA}
             unfinished = file.with_suffix(".partial")
             save_file(tensors, unfinished, people)
