@@ -1,7 +1,7 @@
 """AUNCE's loss against others, under natural imbalance and under labels that were flipped.
 
 A frozen encoder gives the tokens of every frame once, plain and in several augmented views: what is compared
-is the loss, and 200 trainings of heads take minutes. Everything after the encoder is that of the product:
+is the loss, and a training of heads takes half a minute. Everything after the encoder is that of the product:
 network, losses, draws, the linear stage, and the choice of epoch and thresholds on validation people.
 
 Labels of training and of validation people are flipped alike, as in a set with careless coders; those of the
@@ -33,7 +33,7 @@ from pretrain.optim import OptimConfig
 from tests.benchmarks.finetuning.tokens import VIEWS, Tokens
 
 WIDTH = 64
-FIT = FitConfig(steps=300, batch=64, optim=OptimConfig(learning_rate=3e-3, weight_decay=1e-4))
+FIT = FitConfig(steps=300, batch=32, optim=OptimConfig(learning_rate=3e-3, weight_decay=1e-4))
 LINEAR = LinearConfig(epochs=20)
 FLIPS = (0.0, 0.1, 0.2, 0.3)
 OWN = AunceConfig(temperature=0.1, width=WIDTH)
@@ -47,6 +47,11 @@ class Row:
     name: str
     title: str
     config: AunceConfig | None
+
+    @property
+    def is_rival(self) -> bool:
+        """Whether it is AUNCE or another loss, not AUNCE without a part."""
+        return self.name in ("bce", "info-nce", "supcon", "aunce")
 
 
 def _mixed(most_similar: float, class_mean: float, own_view: float) -> AunceConfig:
