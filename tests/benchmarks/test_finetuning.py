@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from finetune.train import FinetuneConfig
 from pretrain.config import load, parse
 from pretrain.metrics.detection import auc
 from pretrain.metrics.people import mean_over_aus
+from tests.benchmarks.finetuning import flips_table
 from tests.benchmarks.finetuning.__main__ import main
 from tests.benchmarks.finetuning.flips import FIT, ROWS, flipped, train
 from tests.benchmarks.finetuning.tables import TABLES
-from tests.benchmarks.finetuning.tokens import VIEWS, Tokens
+from tests.benchmarks.finetuning.tokens import VIEWS, Tokens, keep_tokens
+from tests.benchmarks.learning.sets import Size
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,18 +83,41 @@ def test_an_encoder_that_is_missing_is_named(tmp_path):
         main(["fractions", "--seeds", "0"])
 
 
-@pytest.mark.full
-def test_a_table_is_made_of_jobs_and_goes_on_where_it_stopped(tmp_path):
+@pytest.fixture(scope="module")
+def learning(tmp_path_factory):
+    """A run of the learning table, of few people and steps."""
+    folder = tmp_path_factory.mktemp("learning")
     people = ("people=4", "labelled_people=27", "seconds=2", "labelled_seconds=2", "task_people=4")
     learn = [
-        *(sys.executable, "-m", "tests.benchmarks.learning", "--run", str(tmp_path / "learning")),
-        *("--out", str(tmp_path / "out"), "--seeds", "1", "--steps", "3", "--methods", "clp"),
+        *(sys.executable, "-m", "tests.benchmarks.learning", "--run", str(folder)),
+        *("--out", str(folder / "out"), "--seeds", "1", "--steps", "3", "--methods", "clp"),
         *("--size", *people, "labelled=[1,1,1]", "--words", "clp.memory_slots=8"),
     ]
     assert subprocess.run(learn, capture_output=True).returncode == 0
+    return folder
+
+
+@pytest.mark.full
+def test_the_table_on_flips_is_made_of_what_its_processes_leave(learning, monkeypatch):
+    short = FIT.__class__(steps=2, batch=32, optim=FIT.optim)
+    monkeypatch.setattr(flips_table, "train", partial(train, fit=short))
+    size = Size(labelled_people=27, labelled_seconds=2, labelled=(1, 1, 1))
+    keep_tokens(learning, size, learning / "encoders/clp-0/encoder")
+    for row in ROWS:
+        for seed in range(flips_table.seeds_of(row, 3)):
+            flips_table.make_one(learning, f"{row.name},{seed}")
+    assert len(list((learning / "flips").glob("*.json"))) == (4 * 3 + 6 * 2) * 4
+    content, text = flips_table.result(learning, {"date": "d", "command": "c", "commit": "a", "host": "h"}, 3)
+    assert set(content["scores"]) == {"f1", "f1_rare", "auc"}
+    assert len(content["scores"]["auc"]) == len(ROWS) * 4
+    assert text.count("| AUNCE minus ") == 3 * (len(ROWS) - 1)
+
+
+@pytest.mark.full
+def test_a_table_is_made_of_jobs_and_goes_on_where_it_stopped(learning, tmp_path):
     command = [
         *(sys.executable, "-m", "tests.benchmarks.finetuning", "rendering", "--seeds", "1"),
-        *("--learning", str(tmp_path / "learning"), "--run", str(tmp_path / "run")),
+        *("--learning", str(learning), "--run", str(tmp_path / "run")),
         *("--out", str(tmp_path / "out"), "--size", "labelled_people=20", "labelled_seconds=6"),
         *("--words", "aunce.fit.steps=2", "aunce.linear.epochs=2", "supervised.fit.steps=2"),
     ]

@@ -28,8 +28,8 @@ CAPTION = (
     "Generated faces: the numbers compare losses and say nothing about accuracy on real people. Heads on the "
     "frozen features of CLP; labels of training and validation people are flipped, those of tested people "
     "are true. Means over 8 AUs of DISFA, and over those that are present in less than {below:.0%} of the "
-    "training frames ({rare}); brackets are 95 % intervals over people and seeds, paired for differences. AUNCE "
-    "without a part has at most two seeds."
+    "training frames ({rare}); brackets are 95 % intervals over people and seeds, paired for differences. "
+    "AUNCE without a part has at most two seeds."
 )
 
 
