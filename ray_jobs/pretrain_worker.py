@@ -15,6 +15,7 @@ from pretrain.tracking import MlflowTracker, NoTracker, Tracker
 from pretrain.train import train
 from pretrain.world import join_group
 from ray_jobs.cluster import ClusterConfig, NodeDrains, node_taken
+from ray_jobs.gauges import GaugeTracker
 from ray_jobs.runs import TrackingConfig
 
 
@@ -33,7 +34,8 @@ def worker(content: dict[str, Any]) -> None:
     tracker: Tracker = NoTracker()
     if world.rank == 0:
         spool = Path(tempfile.mkdtemp(prefix="facscale-metrics-")) / "metrics.jsonl"
-        tracker = MlflowTracker(spool, job.tracking.uri, content["mlflow_run_id"])
+        mlflow = MlflowTracker(spool, job.tracking.uri, content["mlflow_run_id"])
+        tracker = GaugeTracker(mlflow, job.tracking.experiment, job.tracking.name, job.run.steps)
     try:
         asked = NodeDrains(job.run.log_every)
         train(job, world, tracker, {"mlflow_run_id": content["mlflow_run_id"]}, asked)
