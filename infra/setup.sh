@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
-# Makes the two environments of this checkout, or finds them made:
+# bash infra/setup.sh                 makes the two environments of this checkout, or finds them made:
 #   .venv          everything: packing, training, tests, local servers
 #   .venv-serving  what a registered model needs: no ray, no deepspeed
-# Both are pinned by infra/constraints.txt. Run again after a change of pins; it installs what differs.
+# bash infra/setup.sh FOLDER EXTRAS   makes one environment, with these extras of pyproject.toml ('' for none)
+# All are pinned by infra/constraints.txt. Run again after a change of pins; it installs what differs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The vendor's own wheels without CUDA, 0.2 GB instead of 3 GB; used where there is no NVIDIA GPU.
+# cpu: the vendor's own wheels without CUDA, 0.2 GB instead of 3 GB; auto: those where there is no NVIDIA GPU.
+TORCH_BUILD=${TORCH_BUILD:-auto}
 TORCH_CPU_INDEX=${TORCH_CPU_INDEX:-https://download.pytorch.org/whl/cpu}
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 2; }
+
+[ $# = 0 ] || [ $# = 2 ] || die "found $# arguments, wanted none, or FOLDER EXTRAS"
+[[ $TORCH_BUILD =~ ^(auto|cpu|cuda)$ ]] || die "TORCH_BUILD=$TORCH_BUILD: wanted auto, cpu or cuda"
 
 find_python() {
     for name in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
@@ -23,10 +28,12 @@ find_python() {
     die "no Python 3.11 to 3.13 found; on Debian or Ubuntu: apt-get install python3 python3-venv"
 }
 
+has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
+
 install_torch() { # PIP
     local pip=$1 version
     version=$(sed -n 's/^torch==//p' infra/constraints.txt)
-    if command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; then
+    if [ "$TORCH_BUILD" = cuda ] || { [ "$TORCH_BUILD" = auto ] && has_gpu; }; then
         "$pip" install -q -c infra/constraints.txt torch
         return
     fi
@@ -60,5 +67,9 @@ python=$(find_python)
 "$python" -c 'import ensurepip, venv' 2>/dev/null \
     || die "$python has no venv; on Debian or Ubuntu: apt-get install python3-venv"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-make_environment .venv train,onnx,local,test
-make_environment .venv-serving ''
+if [ $# = 2 ]; then
+    make_environment "$1" "$2"
+else
+    make_environment .venv train,onnx,local,server,test,manifests
+    make_environment .venv-serving ''
+fi

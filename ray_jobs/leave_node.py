@@ -15,8 +15,8 @@ USAGE = """
 python -m ray_jobs.leave_node seconds=240
 
 Tell Ray that this node goes in so many seconds, and wait until nothing trains on it or they are over. A run
-notices at its next log step, saves, and starts anew on other nodes. A pod's preStop hook calls this: Kubernetes
-sends its SIGTERM only afterwards. Needs RAY_ADDRESS and the cluster's token, as every pod of KubeRay has.
+notices at its next log step, saves, and starts anew on other nodes. A pod's preStop hook calls this, and
+Kubernetes sends its SIGTERM only afterwards. Needs RAY_ADDRESS and the cluster's token; KubeRay gives both.
 """
 TRAINS = "RayTrainWorker"
 """In the name of every process of a Ray Train worker group."""
