@@ -39,11 +39,6 @@ class RayHead(Server):
         return f"http://127.0.0.1:{self._dashboard_port}"
 
     @property
-    def gcs_address(self) -> str:
-        """What processes of the cluster connect to."""
-        return f"127.0.0.2:{self._gcs_port}"
-
-    @property
     def metrics_address(self) -> str:
         """What Prometheus reads."""
         return f"http://127.0.0.2:{self._metrics_port}/metrics"

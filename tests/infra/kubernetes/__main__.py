@@ -16,6 +16,9 @@ from tests.infra.kubernetes.schemas import custom
 
 
 def main(arguments: list[str]) -> int:
+    if arguments == ["--help"]:
+        sys.stdout.write(f"{__doc__}")
+        return 0
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         sys.stderr.write(f"found {arguments}, wanted one folder\n\n{__doc__}")
         return 2
