@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from finetune.arms import labels_of
-from finetune.artifact import load_model
-from finetune.data import open_fold
+from finetune.artifact import SavedModel, load_model
+from finetune.data import Group, open_fold
 from finetune.jobs import load_jobs, own_config
 from finetune.results import summary
-from finetune.scored import sums_of
+from finetune.scored import Sums, sums_of
 from finetune.train import FinetuneConfig
 from pretrain.config import ConfigError, from_dict, run_command
 
@@ -27,17 +27,21 @@ MODEL_FOLDER = "model"
 
 
 def rescore(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
+    """The `honest` scores of the model in a job's run folder; see `score_again`."""
+    return score_again(load_model(folder / MODEL_FOLDER), result)
+
+
+def score_again(saved: SavedModel, result: Mapping[str, Any]) -> dict[str, Any]:
     """The `honest` scores of a job's saved model, in the form of `result.json`.
 
     Args:
-        folder: of the run.
+        saved: the model, from wherever it is kept.
         result: what the job wrote.
 
     Raises:
-        ConfigError: there is no model, or the data are not those that the job has seen.
+        ConfigError: the data are not those that the job has seen.
         ShardError: the set cannot be read.
     """
-    saved = load_model(folder / MODEL_FOLDER)
     config = from_dict(FinetuneConfig, own_config(result))
     data = open_fold(config.data, config.protocol, result["kind"], config.seed)
     found = data.test.tracks.manifest.digest
@@ -47,12 +51,23 @@ def rescore(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
             f"{data.test.tracks.url} has digest {found[:12]}, the job saw {wanted[:12]}; put the set "
             "back that it was scored on"
         )
-    table = data.test.run(saved.model.infer, saved.model.encoder.config.image_size)
+    return as_written(summary(sums_on(saved, data.test), labels_of(result)))
+
+
+def sums_on(saved: SavedModel, group: Group) -> Sums:
+    """What each person of a group contributes to the scores of a model, at the model's own thresholds.
+
+    Raises:
+        ShardError: the set cannot be read.
+    """
+    table = group.run(saved.model.infer, saved.model.encoder.config.image_size)
     thresholds = saved.facts["thresholds"]
     threshold_A = None if thresholds is None else np.array(thresholds)
-    sums = sums_of(result["kind"], table.value_F, table.label_FA, table.person_F, threshold_A)
-    scores = summary(sums, labels_of(result))
-    # As the file has it: numbers take the way of JSON on both sides.
+    return sums_of(group.target.kind, table.value_F, table.label_FA, table.person_F, threshold_A)
+
+
+def as_written(scores: dict[str, Any]) -> dict[str, Any]:
+    """Scores as a file has them: numbers take the way of JSON on both sides of a comparison."""
     content: dict[str, Any] = json.loads(json.dumps(scores))
     return content
 
