@@ -1,9 +1,11 @@
 """`python -m finetune.registry`: a finished job becomes a version of a registered MLflow model.
 
 The artifact is safetensors and JSON; MLflow loads `finetune.served` by name. Nothing is pickled.
+`python -m finetune.registry promote` moves an alias through gates (`finetune.promote`).
 """
 
 import argparse
+import hashlib
 import importlib.metadata
 import json
 import sys
@@ -13,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from finetune.artifact import FACTS_NAME, output_units, value_names
-from finetune.protocols.registry import PROTOCOLS
+from finetune.artifact import FACTS_NAME, WEIGHTS_NAME, output_units, value_names
+from finetune.audits.result import Audit, load_audit
+from finetune.card import model_card
 from finetune.results import RESULT_NAME
 from pretrain.config import ConfigError, run_command
 from shards.pack.faces.encode import encode
@@ -32,17 +35,18 @@ REQUIREMENTS = (
     "transformers",
 )
 CARD_NAME = "MODEL_CARD.md"
-CARD_ROWS = {
-    "detection": ("f1", "everything_present", "per_au"),
-    "intensity": ("icc", "labelled_mean", "per_au"),
-    "expression": ("uar", "commonest", "per_expression"),
-}
-"""The score that the card shows, the row to beat, and what a score has a value for each of."""
+MODEL_DIGEST_TAG = "model_digest"
+"""sha256 of the weights' file, of a version and of the run that trained it."""
 MLFLOW_TYPES = {"int64": "long", "float64": "double", "str": "string"}
 
 
 def register(
-    folder: Path, name: str, alias: str = "candidate", tracking_uri: str = "", run_id: str | None = None
+    folder: Path,
+    name: str,
+    alias: str = "candidate",
+    tracking_uri: str = "",
+    run_id: str | None = None,
+    audits: Sequence[Audit] = (),
 ) -> str:
     """Register the model of a finished job and point `alias` at it.
 
@@ -52,6 +56,7 @@ def register(
         alias: moved to the new version.
         tracking_uri: MLflow server; MLflow's own default if empty.
         run_id: the run to log into; a new one if None.
+        audits: what the model card says of them.
 
     Returns:
         The new version.
@@ -67,7 +72,7 @@ def register(
     if tracking_uri:
         mlflow.set_tracking_uri(tracking_uri)
     result = json.loads((folder / RESULT_NAME).read_text())
-    card = model_card(result)
+    card = model_card(result, audits)
     (folder / "model" / CARD_NAME).write_text(card)
     with mlflow.start_run(run_id=run_id, run_name=None if run_id else folder.name) as run:
         info = _log(mlflow, folder, name, result)
@@ -75,7 +80,8 @@ def register(
         version = str(info.registered_model_version)
         active = run.info.run_id
     client = MlflowClient()
-    for tag, value in _tags(result, active).items():
+    weights = hashlib.sha256((folder / "model" / WEIGHTS_NAME).read_bytes()).hexdigest()
+    for tag, value in {**_tags(result, active), MODEL_DIGEST_TAG: weights}.items():
         client.set_model_version_tag(name, version, tag, value)
     client.update_model_version(name, version, description=card)
     client.set_registered_model_alias(name, alias, version)
@@ -130,61 +136,16 @@ def _tags(result: dict[str, Any], run_id: str) -> dict[str, str]:
     }
 
 
-def model_card(result: dict[str, Any]) -> str:
-    """What a user must know, as markdown."""
-    test = result["test"]
-    first, baseline, each = CARD_ROWS[result["kind"]]
-    names = value_names(result)
-    shown = names if result["kind"] == "expression" else [f"AU{au}" for au in names]
-    rows = [
-        f"| {name} | {_shown(test['honest'][first][each][name])} "
-        f"| {_shown(test[baseline][first][each][name])} |"
-        for name in shown
-    ]
-    named = ", ".join(map(str, names))
-    head, what = ("expression", "expressions") if result["kind"] == "expression" else ("AU", "AUs")
-    mean = f"| mean | {_shown(test['honest'][first]['mean'])} | {_shown(test[baseline][first]['mean'])} |"
-    tested = PROTOCOLS[result["protocol"]["name"]].people
-    units = output_units(result["kind"], value_names(result))
-    generated = (
-        "**The people it was trained and scored on are generated faces: these numbers prove the pipeline and "
-        "say nothing about real people.**\n\n"
-        if result["data"]["generated"]
-        else ""
-    )
-    return "\n".join(
-        [
-            f"# {result['task']}: {what} {named}",
-            "",
-            generated + f"Scored on {len(result['people']['test'])} {tested} it has never seen; epoch and "
-            f"thresholds were chosen on other {tested}.",
-            "",
-            f"| {head} | {first.upper()} | {baseline.replace('_', ' ')} |",
-            "|---|---|---|",
-            *rows,
-            mean,
-            "",
-            f"Encoder: {result['init']['init']}. Data: `{result['data']['layout']}` set "
-            f"`{result['data']['digest'][:12]}`, crop recipe `{result['data']['recipe_digest'][:12]}`, "
-            f"{result['people_line']}.",
-            "",
-            "Input: column `video`, paths of video files, or column `crop_jpeg`, the crops of one face in "
-            "time order. Output, a row per frame and face:",
-            "",
-            *[f"- `{column}`: {unit}" for column, unit in units.items()],
-            "",
-        ]
-    )
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
 def main(arguments: list[str]) -> None:
+    if arguments[:1] == ["promote"]:
+        from finetune import promote
+
+        promote.main(arguments[1:])
+        return
     parser = argparse.ArgumentParser(
         prog="python -m finetune.registry",
-        description="Register a finished finetuning job as a new version of an MLflow model.",
+        description="Register a finished finetuning job as a new version of an MLflow model. "
+        "`python -m finetune.registry promote --help`: move an alias through gates.",
         epilog="example: python -m finetune.registry runs/aunce --name au-detector "
         "--tracking-uri http://127.0.0.1:5000",
     )
@@ -192,8 +153,12 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--name", required=True, help="name of the registered model")
     parser.add_argument("--alias", default="candidate", help="alias to move to the new version")
     parser.add_argument("--tracking-uri", default="", help="MLflow server; default: MLFLOW_TRACKING_URI")
+    parser.add_argument(
+        "--audits", type=Path, nargs="+", default=[], metavar="JSON", help="of `finetune.audit`, for the card"
+    )
     given = parser.parse_args(arguments)
-    version = register(given.folder, given.name, given.alias, given.tracking_uri)
+    audits = [load_audit(path) for path in given.audits]
+    version = register(given.folder, given.name, given.alias, given.tracking_uri, audits=audits)
     sys.stdout.write(f"models:/{given.name}@{given.alias} is version {version}\n")
 
 

@@ -1,19 +1,30 @@
 """Registration against a real MLflow store (SQLite, no server)."""
 
+import base64
+import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from finetune.artifact import save_model
-from finetune.registry import model_card, register
+from finetune.artifact import load_model, save_model
+from finetune.faces import FramesSeen, face_pieces
+from finetune.registry import register
+from finetune.served import ServedModel
+from infra.server import free_ports
 from pretrain.config import ConfigError
+from shards.pack.faces.encode import encode
 
 REPOSITORY = Path(__file__).parents[2]
+SERVING = REPOSITORY / ".venv-serving" / "bin"
 BLOCK_TRAINING = """
 import sys
 class Block:
@@ -29,10 +40,7 @@ print(model.predict(pandas.DataFrame({"video": [sys.argv[1]]})).to_json())
 
 @pytest.fixture
 def job(tmp_path, saved_models, make_result):
-    from finetune.artifact import load_model
-
-    result = make_result("pretrained")
-    result["aus"] = [4, 12]
+    result = make_result("pretrained", aus=(4, 12))
     for row in result["test"].values():
         for score in row.values():
             score["per_au"] = {"AU4": 0.25, "AU12": None}
@@ -59,6 +67,8 @@ def test_registers_and_loads_by_alias_without_training_packages(job, face_video,
     assert found.tags["training_data_digest"] == "d" * 64
     assert found.tags["run_id"] == found.run_id
     assert "generated faces" in found.description
+    weights = (job / "model" / "model.safetensors").read_bytes()
+    assert found.tags["model_digest"] == hashlib.sha256(weights).hexdigest()
     names = [path.name for path in tmp_path.glob("mlruns/**/artifacts/**/*") if path.is_file()]
     assert "model.safetensors" in names
     assert "MODEL_CARD.md" in names
@@ -77,32 +87,74 @@ def test_registers_and_loads_by_alias_without_training_packages(job, face_video,
     assert register(job, "toy-detector", tracking_uri=uri) == "2"
 
 
-def test_the_card_names_scores_units_and_generated_faces(job):
-    result = json.loads((job / "result.json").read_text())
-    card = model_card(result)
-    assert "say nothing about real people" in card
-    assert "| AU12 | - | - |" in card
-    assert "- `AU12_present`: 1 where" in card
-    result["data"]["generated"] = False
-    assert "generated" not in model_card(result)
+def ask(port, content):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/invocations",
+        json.dumps({"dataframe_split": content}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return pd.DataFrame(json.load(answer)["predictions"])
+
+
+def wait_until_served(port, server):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert server.poll() is None
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError("not served in time")
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not SERVING.exists(), reason="no .venv-serving here; infra/setup.sh makes it")
+def test_a_served_model_answers_where_ray_and_deepspeed_are_not_installed(
+    job, face_video, tmp_path, monkeypatch
+):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.chdir(tmp_path)
+    register(job, "toy-detector", tracking_uri=uri)
+    absent = subprocess.run([SERVING / "python", "-c", "import ray"], capture_output=True, text=True)
+    assert "No module named 'ray'" in absent.stderr
+    (port,) = free_ports(1)
+    words = ["models", "serve", "-m", "models:/toy-detector@candidate", "--env-manager", "local"]
+    environment = {
+        "MLFLOW_TRACKING_URI": uri,
+        "PYTHONPATH": str(REPOSITORY),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    path = f"{SERVING}{os.pathsep}{os.environ['PATH']}"  # MLflow starts `uvicorn` by name
+    with (tmp_path / "serve.log").open("wb") as log:
+        server = subprocess.Popen(
+            [SERVING / "mlflow", *words, "--host", "127.0.0.1", "--port", str(port)],
+            env=os.environ | environment | {"PATH": path},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            wait_until_served(port, server)
+            video = ask(port, {"columns": ["video"], "data": [[str(face_video)]]})
+            saved = load_model(job / "model")
+            (piece,) = face_pieces(face_video, saved.recipe, FramesSeen())
+            crops = [encode(frame) for frame in piece.frames]
+            coded = [[base64.b64encode(crop).decode()] for crop in crops]
+            cropped = ask(port, {"columns": ["crop_jpeg"], "data": coded})
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(30)
+    here = ServedModel(saved)
+    columns = ["AU4_probability", "AU12_probability"]
+    wanted = here.predict(pd.DataFrame({"video": [str(face_video)]}))
+    assert video["frame_number"].tolist() == list(range(30))
+    np.testing.assert_allclose(video[columns], wanted[columns], rtol=1e-6)
+    wanted = here.predict(pd.DataFrame({"crop_jpeg": crops}))
+    np.testing.assert_allclose(cropped[columns], wanted[columns], rtol=1e-6)
 
 
 def test_message(tmp_path):
     with pytest.raises(ConfigError, match=r"holds no finished job: result.json and model/model.json wanted"):
         register(tmp_path, "a")
-
-
-def test_the_card_of_expressions_names_them_in_their_order(make_result):
-    scores = {"mean": 0.5, "per_expression": {"fear": None, "neutral": 0.75}}
-    result = make_result("random") | {"kind": "expression", "aus": [], "expressions": ["neutral", "fear"]}
-    result["test"] = {row: {"uar": scores} for row in ("honest", "commonest")}
-    result["protocol"], result["people_line"] = {"name": "rafdb", "fold": 1}, "rafdb fold 1"
-    result["data"] |= {"recipe_digest": "r" * 64, "layout": "rafdb"}
-    card = model_card(result)
-    assert "expressions neutral, fear" in card
-    assert (
-        "| expression | UAR | commonest |\n|---|---|---|\n| neutral | 0.750 | 0.750 |\n| fear | - | - |"
-        in card
-    )
-    assert "6 pictures it has never seen" in card
-    assert "- `expression`: the most probable one: neutral, fear" in card
