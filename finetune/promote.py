@@ -4,7 +4,6 @@ What each gate found and wanted is kept as tags `gate.*` of the version and in i
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -13,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from finetune.gates import Gate, GatesConfig, ask_gates
-from finetune.results import RESULT_NAME
-from finetune.served import find_model
-from pretrain.config import ConfigError, load, parse
+from finetune.registered import fetch_model, fetch_result, find_version
+from pretrain.config import load, parse
 
 GATES_HEADING = "\n## Gates\n"
 TAG = "gate."
@@ -71,62 +69,21 @@ def promote(
     if tracking_uri:
         mlflow.set_tracking_uri(tracking_uri)
     client = MlflowClient()
-    name, version = _find(client, model)
+    name, version = find_version(client, model)
     aliases = {key: str(value) for key, value in client.get_registered_model(name).aliases.items()}
     if aliases.get(alias) == version:
         return Promotion(name, version, alias, [])
     with tempfile.TemporaryDirectory(prefix="facscale-promote-") as temporary:
-        folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=temporary)
-        result = _result(client, name, version, Path(temporary))
+        folder = Path(temporary)
+        result = fetch_result(client, name, version, folder)
         champion = None
         if alias in aliases and config.compare:
-            champion = _result(client, name, aliases[alias], Path(temporary))
-        gates = ask_gates(find_model(Path(folder)), result, champion, config)
+            champion = fetch_result(client, name, aliases[alias], folder)
+        gates = ask_gates(fetch_model(name, version, folder), result, champion, config)
     promotion = Promotion(name, version, alias, gates)
     if not dry_run:
         _keep(client, promotion)
     return promotion
-
-
-def _find(client: Any, model: str) -> tuple[str, str]:
-    """Name and version.
-
-    Raises:
-        ConfigError: it is written otherwise, or is not there.
-    """
-    from mlflow.exceptions import MlflowException
-
-    name, at, alias = model.removeprefix("models:/").rpartition("@")
-    if not at:
-        name, slash, version = model.removeprefix("models:/").rpartition("/")
-        if not slash or not version.isdigit():
-            raise ConfigError(f"{model!r} names no model; wanted NAME@ALIAS or NAME/VERSION")
-    try:
-        if at:
-            return name, str(client.get_model_version_by_alias(name, alias).version)
-        return name, str(client.get_model_version(name, version).version)
-    except MlflowException as error:
-        raise ConfigError(
-            f"the registry has no {model}: {error.message}; register it by `python -m finetune.registry RUN`"
-        ) from error
-
-
-def _result(client: Any, name: str, version: str, temporary: Path) -> dict[str, Any]:
-    """What the job of a version wrote."""
-    from mlflow.exceptions import MlflowException
-
-    run_id = client.get_model_version(name, version).run_id
-    folder = temporary / f"result-{version}"
-    folder.mkdir()
-    try:
-        path = client.download_artifacts(run_id, RESULT_NAME, str(folder))
-    except (MlflowException, OSError) as error:
-        raise ConfigError(
-            f"version {version} of {name} has no {RESULT_NAME} in its run {run_id}: {error}; register the "
-            "job's run folder again"
-        ) from error
-    result: dict[str, Any] = json.loads(Path(path).read_text())
-    return result
 
 
 def _keep(client: Any, promotion: Promotion) -> None:
