@@ -89,6 +89,18 @@ class FoldData:
         return self.train.rows
 
 
+def open_everyone(data: DataConfig, protocol: ProtocolConfig, kind: Kind) -> Group:
+    """All labelled people of a set as one group, whatever part a protocol's folds give them.
+
+    Raises:
+        ConfigError: set and protocol do not fit (layout, AUs, expressions).
+        ShardError: the set cannot be read.
+    """
+    agreed = protocol.protocol
+    found = _open(data.url, agreed, (*agreed.layouts, *agreed.test_layouts), kind)
+    return found.group(tuple(found.videos_of), data.stream)
+
+
 @dataclass(frozen=True)
 class _Labelled:
     """A set, its rows that have labels of the kind that is learned, and who is in them."""

@@ -2,10 +2,14 @@
 
 import sys
 
+from finetune.artifact import WEIGHTS_NAME
+from finetune.registry import MODEL_DIGEST_TAG
 from pretrain.config import dump, load, parse, run_command, to_dict
 from ray_jobs.cluster import run_task
 from ray_jobs.finetune_worker import FinetuneJob, is_finished, worker
+from ray_jobs.inputs import log_sets, tag_weights
 from ray_jobs.runs import open_run, terminal_status
+from shards import storage
 from shards.tracks import load_tracks
 
 USAGE = """
@@ -29,7 +33,11 @@ def main(arguments: list[str]) -> None:
     load_tracks(job.data.url)  # a wrong url is said here, not after the job has queued
     run_id = open_run(job.tracking, job.url, to_dict(job))
     with terminal_status(job.tracking, run_id):
+        tested = {"test": job.data.test_url} if job.data.test_url else {}
+        log_sets(job.tracking.uri, run_id, {"training": job.data.url, **tested})
         run_task(worker, {"job": to_dict(job), "mlflow_run_id": run_id}, job.cluster)
+        weights = storage.join(job.url, "model", WEIGHTS_NAME)
+        tag_weights(job.tracking.uri, run_id, MODEL_DIGEST_TAG, weights)
 
 
 if __name__ == "__main__":

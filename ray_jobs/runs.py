@@ -8,6 +8,7 @@ from typing import Any
 
 import mlflow
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pretrain.config import MISSING
 from shards import storage
@@ -22,6 +23,8 @@ class TrackingConfig:
     """MLflow tracking server, e.g. http://host:5000."""
     experiment: str = "facscale"
     name: str = "run"
+    parent: str = ""
+    """Id of the run that this one is nested under."""
 
 
 def open_run(tracking: TrackingConfig, run_url: str, params: Mapping[str, Any]) -> str:
@@ -39,9 +42,10 @@ def open_run(tracking: TrackingConfig, run_url: str, params: Mapping[str, Any]) 
         client.update_run(run_id, status="RUNNING")
         return run_id
     experiment = mlflow.set_experiment(tracking.experiment)
-    run = client.create_run(
-        experiment.experiment_id, run_name=tracking.name, tags={"run_url": run_url, "attempts": "1"}
-    )
+    tags = {"run_url": run_url, "attempts": "1"}
+    if tracking.parent:
+        tags[MLFLOW_PARENT_RUN_ID] = tracking.parent
+    run = client.create_run(experiment.experiment_id, run_name=tracking.name, tags=tags)
     for name, value in _flat(params):
         client.log_param(run.info.run_id, name, str(value)[:PARAM_LIMIT])
     storage.write_bytes(place, json.dumps({"run_id": run.info.run_id}).encode())
