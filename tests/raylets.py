@@ -1,4 +1,4 @@
-"""Several Ray nodes on this host, for tests of what happens to nodes."""
+"""One or several Ray nodes on this host, for tests."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,3 +30,17 @@ def raylets(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> 
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+@contextmanager
+def one_node(cpus: int) -> Iterator[None]:
+    """A head in which this process is the driver; workers run this checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**ENVIRONMENT, "OMP_NUM_THREADS": "1"}.items():
+            patch.setenv(name, value)
+        memory = NODE["object_store_memory"]
+        ray.init(num_cpus=cpus, include_dashboard=False, object_store_memory=memory, log_to_driver=False)
+        try:
+            yield
+        finally:
+            ray.shutdown()
