@@ -13,6 +13,7 @@ from pretrain.config import MISSING, from_dict
 from pretrain.tracking import MlflowTracker
 from ray_jobs.cluster import TaskConfig
 from ray_jobs.runs import TrackingConfig
+from ray_jobs.system_metrics import WithSystemMetrics
 from shards import storage
 
 
@@ -47,7 +48,7 @@ def worker(content: dict[str, Any]) -> None:
     run_id = str(content["mlflow_run_id"])
     with tempfile.TemporaryDirectory(prefix="facscale-finetune-") as temporary:
         folder = Path(temporary, job.out.name)
-        tracker = MlflowTracker(folder / "metrics.jsonl", job.tracking.uri, run_id)
+        tracker = WithSystemMetrics(MlflowTracker(folder / "metrics.jsonl", job.tracking.uri, run_id))
 
         def log(metrics: Mapping[str, float], step: int) -> None:
             tracker.log({f"{job.task}/{name}": value for name, value in metrics.items()}, step)

@@ -17,6 +17,7 @@ from pretrain.world import join_group
 from ray_jobs.cluster import ClusterConfig, NodeDrains, node_taken
 from ray_jobs.gauges import GaugeTracker
 from ray_jobs.runs import TrackingConfig
+from ray_jobs.system_metrics import WithSystemMetrics
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ def worker(content: dict[str, Any]) -> None:
     tracker: Tracker = NoTracker()
     if world.rank == 0:
         spool = Path(tempfile.mkdtemp(prefix="facscale-metrics-")) / "metrics.jsonl"
-        mlflow = MlflowTracker(spool, job.tracking.uri, content["mlflow_run_id"])
-        tracker = GaugeTracker(mlflow, job.tracking.experiment, job.tracking.name, job.run.steps)
+        spooled = WithSystemMetrics(MlflowTracker(spool, job.tracking.uri, content["mlflow_run_id"]))
+        tracker = GaugeTracker(spooled, job.tracking.experiment, job.tracking.name, job.run.steps)
     try:
         asked = NodeDrains(job.run.log_every)
         train(job, world, tracker, {"mlflow_run_id": content["mlflow_run_id"]}, asked)

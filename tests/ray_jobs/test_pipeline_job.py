@@ -1,17 +1,25 @@
 """A pipeline and evaluations on a real Ray: branches side by side, failures apart."""
 
 import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
+from infra.ray_head import RayHead
 from pretrain.config import ConfigError
 from ray_jobs import evaluate_job, pipeline_job
 from shards import storage
+from shards.synthetic.generate import GenerateConfig, generate
 from tests.raylets import one_node
 from tests.toy_set import PEOPLE, SIZE, write_set
 
+ROOT = Path(__file__).parents[2]
 ENCODER = {
     "model_type": "convnext",
     "settings": {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2, "patch_size": 4},
@@ -51,7 +59,7 @@ def overlap_ms(runs):
     return min(first[1], second[1]) - max(first[0], second[0])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_branches_run_at_once_and_what_stands_is_not_run_again(place, tracking_server, capfd):
     gates = {"limit": 0.0, "identity_set": str(place / "videos")}
     steps = {
@@ -83,6 +91,7 @@ def test_branches_run_at_once_and_what_stands_is_not_run_again(place, tracking_s
     assert overlap_ms(nested) > 0
     for child in nested:
         assert child.info.status == "FINISHED"
+        assert child.data.metrics["system/system_memory_usage_megabytes"] > 0
         (entry,) = child.inputs.dataset_inputs
         assert child.data.tags["data_digest.training"].startswith(entry.dataset.digest)
         assert [tag.value for tag in entry.tags] == ["training"]
@@ -109,7 +118,7 @@ def test_branches_run_at_once_and_what_stands_is_not_run_again(place, tracking_s
     ]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_registered_model_is_scored_again(place, tracking_server, tmp_path, capfd):
     words = [f"tracking.uri={tracking_server.uri}", "tracking.name=again"]
     evaluate_job.main(["model=models:/toy-au@champion", f"url={tmp_path / 'a'}", *words])
@@ -131,3 +140,67 @@ def test_a_registered_model_is_scored_again(place, tracking_server, tmp_path, ca
     assert "1 of 27 differ\n  f1.mean: " in capfd.readouterr().out
     with pytest.raises(ConfigError, match=r"holds no finished job: result.json and model/ wanted"):
         evaluate_job.main([f"model={tmp_path}", f"url={tmp_path / 'c'}", *words])
+
+
+def submit(head, folder, content):
+    """The finished job, submitted as on a cluster; its driver reads the pipeline from the working directory."""
+    file = folder / "pipeline.yaml"
+    file.write_text(yaml.safe_dump(content))
+    ray = str(Path(sys.executable).with_name("ray"))
+    words = [ray, "job", "submit", "--working-dir", ".", "--runtime-env", "infra/runtime_env.yaml", "--"]
+    return subprocess.run(
+        [*words, "python", "-m", "ray_jobs.pipeline_job", str(file)],
+        cwd=ROOT,
+        env=os.environ | head.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1500)
+def test_videos_become_a_champion_in_one_submitted_job(tmp_path, object_store, bucket_url, tracking_server):
+    generate(GenerateConfig(tmp_path / "faces", "voxceleb", 6, 2.6, 0, size=96))
+    generate(GenerateConfig(tmp_path / "disfa", "disfa", 6, 2.6, 1, size=96))
+    pack = {"size": 64, "videos_per_unit": 8}
+    run = {"steps": 12, "global_batch": 4, "log_every": 6}
+    aunce = {"fit": {"steps": 4, "batch": 6}, "linear": {"epochs": 2}}
+    content = {
+        "url": f"{bucket_url}/p",
+        "tracking": {"uri": tracking_server.uri, "name": "whole"},
+        "pack": {
+            "faces": {"source": str(tmp_path / "faces"), "layout": "voxceleb", **pack},
+            "disfa": {"source": str(tmp_path / "disfa"), "layout": "disfa", **pack},
+        },
+        "pretrain": {
+            "clp": {"from": "pretrain/configs/clp_cpu.yaml", "data": {"url": "step:faces"}, "run": run}
+        },
+        "finetune": {
+            start: {
+                "from": "finetune/configs/aunce_disfa.yaml",
+                "data": {"url": "step:disfa", "generated": True},
+                **{"init": init, "aunce": aunce, "register": {"name": f"whole-{start}"}},
+            }
+            for start, init in (("pretrained", "step:clp"), ("untrained", "random"))
+        },
+        "promote": {"pretrained": {"gates": {"limit": 0.0, "most_identity": 1.0}}},
+    }
+    environment = {**object_store.environment, **tracking_server.environment}
+    with RayHead(tmp_path / "ray", environment) as head:
+        done = submit(head, tmp_path, content)
+        assert done.returncode == 0, done.stdout[-5000:]
+        steps = ("faces", "disfa", "clp", "pretrained", "untrained", "promote.pretrained")
+        for name in steps:
+            assert f"pipeline: {name}: ok" in done.stdout
+        assert "leakage: found No leakage was found (1 pretraining set)" in done.stdout
+        client = MlflowClient(tracking_server.uri)
+        champion = client.get_model_version_by_alias("whole-pretrained", "champion")
+        assert champion.tags["gate.identity"].startswith("ok: ")
+        content["finetune"]["untrained"]["seed"] = 1
+        again = submit(head, tmp_path, content)
+        assert again.returncode == 0, again.stdout[-5000:]
+        for name in steps[:4]:
+            assert re.search(f"pipeline: {name}: stands ", again.stdout)
+        assert "pipeline: untrained: runs " in again.stdout
+        assert "models:/whole-pretrained@champion is version 1 already" in again.stdout
