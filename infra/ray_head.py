@@ -13,6 +13,12 @@ from infra.server import START_SECONDS, Server, free_ports
 
 OBJECT_STORE_BYTES = 100_000_000
 GONE_SECONDS = 10.0
+LOOPBACK = {
+    # Ray takes 127.0.0.1 for the host's outer address otherwise, and listens on all of them.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "GLOO_SOCKET_IFNAME": "lo",
+}
+"""Binds Ray's processes and a training group's ranks to loopback."""
 
 
 class RayHead(Server):
@@ -41,7 +47,7 @@ class RayHead(Server):
     @property
     def metrics_address(self) -> str:
         """What Prometheus reads."""
-        return f"http://127.0.0.2:{self._metrics_port}/metrics"
+        return f"http://127.0.0.1:{self._metrics_port}/metrics"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -62,6 +68,7 @@ class RayHead(Server):
             **self._given,
             **self.environment,
             "RAY_ADDRESS": "",
+            **LOOPBACK,
             "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",
             "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "60",
             "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
@@ -86,7 +93,7 @@ class RayHead(Server):
         return [
             str(Path(sys.executable).with_name("ray")),
             *("start", "--head", "--block", "--disable-usage-stats"),
-            *("--node-ip-address=127.0.0.2", f"--port={self._gcs_port}"),
+            *("--node-ip-address=127.0.0.1", f"--port={self._gcs_port}"),
             *("--dashboard-host=127.0.0.1", f"--dashboard-port={self._dashboard_port}"),
             *(f"--num-cpus={self._cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"),
             *(f"{name}={port}" for name, port in zip(names, others, strict=True)),

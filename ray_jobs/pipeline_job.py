@@ -41,11 +41,18 @@ def main(arguments: list[str]) -> None:
             failed += error is not None
             word = "ok" if error is None else "not run" if isinstance(error, NeededError) else "failed"
             client.set_tag(run_id, f"step.{name}", word)
-            said = "" if error is None else f": {type(error).__name__}: {error}"
+            said = "" if error is None else f": {_reason(error)}"
             say(f"{name}: {word}{said}")
         if failed:
             say(f"{failed} of {len(futures)} failed or did not run")
             raise SystemExit(1)
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, of a worker's error without Ray's trace, which stands in the log."""
+    if isinstance(error, ray.exceptions.RayTaskError):
+        error = error.cause
+    return f"{type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Real servers, started once and only when a test asks, and a place of its own in them for each test."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from infra.ray_head import LOOPBACK
 from infra.services import ObjectStore, TrackingServer
 from tests.full_run import FullRun
 
@@ -51,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.update(LOOPBACK)  # before anything imports ray, which reads it once
     folder = config.getoption("--record")
     is_worker = hasattr(config, "workerinput")
     if folder is not None and not is_worker:

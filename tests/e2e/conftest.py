@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import PortWatch
+
 ROOT = Path(__file__).parents[2]
 SMALL = [
     *("people=8", "seconds=2.6", "pretrain_steps=12", "pretrain_batch=4"),
@@ -13,13 +15,12 @@ SMALL = [
 ]
 
 
+def command(folder: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "infra.quickstart", "--run", str(folder), *words]
+
+
 def start(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "infra.quickstart", "--run", str(folder), *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    return subprocess.run(command(folder, *words), cwd=ROOT, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +36,19 @@ def small():
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory):
-    """Folder and output of a small run."""
+def watched_run(tmp_path_factory):
+    """Folder and output of a small run, and who listened while it went."""
     folder = tmp_path_factory.mktemp("quickstart") / "run"
-    done = start(folder, *SMALL)
-    assert done.returncode == 0, done.stderr[-5000:]
-    return folder, done.stderr
+    run = subprocess.Popen(
+        command(folder, *SMALL), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    with PortWatch(run.pid) as ports:
+        _, output = run.communicate()
+    assert run.returncode == 0, output[-5000:]
+    return folder, output, ports.seen
+
+
+@pytest.fixture(scope="session")
+def finished_run(watched_run):
+    """Folder and output of a small run."""
+    return watched_run[:2]

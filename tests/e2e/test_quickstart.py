@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.browser import look
+from tests.ports import listed, owner_of
 from tests.processes import mentioning
 
 SECTIONS = [
@@ -50,6 +51,14 @@ def test_the_report_has_every_section_with_the_runs_numbers(finished_run):
     ):
         assert text in page, text
     assert not re.search(r"(src|href)='(?!data:|#)", page)
+
+
+@pytest.mark.timeout(900)
+def test_only_listed_ports_listen(watched_run):
+    entries, seen = listed("local"), watched_run[2]
+    assert {(one.command, one.ip) for one in seen if owner_of(one, entries) is None} == set()
+    met = [owner_of(one, entries) for one in seen]
+    assert [entry for entry in entries if entry not in met] == []
 
 
 @pytest.mark.timeout(900)

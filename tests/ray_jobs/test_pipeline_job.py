@@ -143,7 +143,7 @@ def test_a_registered_model_is_scored_again(place, tracking_server, tmp_path, ca
 
 
 def submit(head, folder, content):
-    """The finished job, submitted as on a cluster; its driver reads the pipeline from the working directory."""
+    """The finished job, submitted as on a cluster."""
     file = folder / "pipeline.yaml"
     file.write_text(yaml.safe_dump(content))
     ray = str(Path(sys.executable).with_name("ray"))
@@ -165,7 +165,7 @@ def test_videos_become_a_champion_in_one_submitted_job(tmp_path, object_store, b
     generate(GenerateConfig(tmp_path / "disfa", "disfa", 6, 2.6, 1, size=96))
     pack = {"size": 64, "videos_per_unit": 8}
     run = {"steps": 12, "global_batch": 4, "log_every": 6}
-    aunce = {"fit": {"steps": 4, "batch": 6}, "linear": {"epochs": 2}}
+    intensity = {"fit": {"steps": 4, "batch": 4}, "labelled_fraction": 0.2}
     content = {
         "url": f"{bucket_url}/p",
         "tracking": {"uri": tracking_server.uri, "name": "whole"},
@@ -178,13 +178,13 @@ def test_videos_become_a_champion_in_one_submitted_job(tmp_path, object_store, b
         },
         "finetune": {
             start: {
-                "from": "finetune/configs/aunce_disfa.yaml",
+                "from": "finetune/configs/intensity_disfa.yaml",
                 "data": {"url": "step:disfa", "generated": True},
-                **{"init": init, "aunce": aunce, "register": {"name": f"whole-{start}"}},
+                **{"init": init, "intensity": intensity, "register": {"name": f"whole-{start}"}},
             }
             for start, init in (("pretrained", "step:clp"), ("untrained", "random"))
         },
-        "promote": {"pretrained": {"gates": {"limit": 0.0, "most_identity": 1.0}}},
+        "promote": {"pretrained": {"gates": {"limit": -1.0, "most_identity": 1.0}}},
     }
     environment = {**object_store.environment, **tracking_server.environment}
     with RayHead(tmp_path / "ray", environment) as head:

@@ -1,5 +1,6 @@
 """Preflight on a real Ray: all is well here; then each thing is really wrong, and its line says so."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ray_jobs import preflight
 from ray_jobs.preflight_run import check_fit
 from ray_jobs.pretrain_worker import PretrainJob
 from tests.drawn_set import write_set
+from tests.ports import listeners
 from tests.raylets import one_node
 
 
@@ -58,6 +60,12 @@ def test_all_is_well(node, ask):
     assert "2 workers x 4 clips" in lines["batch, set and workers"]
     assert "GB/s, so" in lines["all-reduce (gloo, 2 processes on 1 node)"]
     assert ", on 1 node" in lines["versions"]
+
+
+def test_a_tests_own_ray_listens_on_loopback_alone(node):
+    found = listeners(os.getpid())
+    assert len(found) > 4
+    assert {one for one in found if one.address != "loopback"} == set()
 
 
 def test_each_thing_that_is_wrong_has_a_line(node, ask, place, monkeypatch):
