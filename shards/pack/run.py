@@ -10,7 +10,7 @@ from typing import Any
 from shards.errors import ShardError
 from shards.pack.faces.detector_server import DetectorAddress
 from shards.pack.job import PackConfig, recipe_of, versions
-from shards.pack.lease import Lease
+from shards.pack.lease import PackLease
 from shards.pack.limits import took_note
 from shards.pack.origin import Origin
 from shards.pack.pool import Crash, Task, TaskPool
@@ -32,7 +32,7 @@ class SetWork:
     config: PackConfig
     facts: dict[str, Any]
     """For every sample's json: recipe digest and AU names."""
-    held: Lease
+    held: PackLease
     """Looked at before a unit is written."""
     versions: dict[str, str] = field(default_factory=versions)
     """Of the process that began the pack."""
