@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from pretrain.config import ConfigError, dump, load, parse
-from pretrain.errors import StoppedError, TrainingError
+from pretrain.errors import FencedError, StoppedError, TrainingError
 from pretrain.tracking import NoTracker, SpoolTracker, Tracker
 from shards.errors import ShardError
 
@@ -24,6 +24,8 @@ python -m pretrain export-onnx ENCODER_URL FILE.onnx
 Write a finished run's encoder (the folder `encoder` below run.url) as ONNX, checked against torch.
 """
 EXPORT = "export-onnx"
+FENCED = 3
+"""Exit status where a newer attempt took over the run."""
 
 
 def main(arguments: list[str]) -> None:
@@ -76,4 +78,4 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except (ConfigError, ShardError, TrainingError) as error:
         sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error
+        raise SystemExit(FENCED if FencedError in map(type, (error, error.__cause__)) else 2) from error

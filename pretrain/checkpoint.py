@@ -1,29 +1,29 @@
 """Checkpoints: named tensors in safetensors, each rank its own slices, visible only when committed.
 
-    <run>/attempts/0002.json                               taken by conditional put when a worker group starts
     <run>/checkpoints/0002-00000100/rank-00000.safetensors slices of weights, moments, companions
     <run>/checkpoints/0002-00000100/rank-00000.json        what is in it, and its digests
     <run>/checkpoints/0002-00000100/COMMITTED.json         written last; without it there is no checkpoint
 
-A checkpoint is named by attempt and step. The newest committed one is found by listing storage; an attempt
-that is no longer the newest may not commit. Restoring reads ranges by parameter name and flat index, so any
-number of ranks can restore what any other number wrote, and each reads what it keeps. Nothing is unpickled.
+A checkpoint is named by attempt (pretrain/attempt.py) and step. The newest committed one is found by listing
+storage; an attempt that was replaced may not commit. Restoring reads ranges by parameter name and flat index,
+so any number of ranks can restore what any other number wrote, and each reads what it keeps. Nothing is
+unpickled.
 """
 
 import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from pretrain.attempt import Attempt
 from pretrain.checkpoint_files import FORMAT, MARKER, HostPart
 from pretrain.checkpoint_reader import CheckpointReader, committed, facts_of
 from pretrain.engine import Engine
 from pretrain.engines.fragment import Fragment
-from pretrain.errors import CheckpointError
+from pretrain.errors import CheckpointError, FencedError
 from pretrain.retention import Pruner, Retention
 from pretrain.world import World
 from shards import storage
@@ -32,33 +32,19 @@ COMMIT_TIMEOUT_SECONDS = 600.0
 BUFFERS = "buffers"
 
 
-def claim_attempt(run_url: str) -> int:
-    """Number of this attempt at the run; no two callers get the same one."""
-    names = storage.list_names(storage.join(run_url, "attempts"))
-    attempt = 1 + max((int(Path(name).stem) for name in names), default=0)
-    content = json.dumps({"claimed_unix_seconds": time.time()}).encode()
-    while not storage.write_if_absent(_attempt_url(run_url, attempt), content):
-        attempt += 1
-    return attempt
-
-
-def _attempt_url(run_url: str, attempt: int) -> str:
-    return storage.join(run_url, "attempts", f"{attempt:04d}.json")
-
-
 class Checkpoints:
     """Saves and restores one run. `save` blocks only for a copy to host memory; the rest is in background."""
 
     def __init__(
         self,
-        run_url: str,
-        attempt: int,
+        attempt: Attempt,
         engine: Engine,
         companions: Mapping[str, nn.Module],
         world: World,
         retention: Retention = Retention(),  # noqa: B008 - frozen
     ) -> None:
-        self.run_url, self.attempt, self.retention = run_url, attempt, retention
+        self.attempt, self.retention = attempt, retention
+        self._run_url = attempt.run_url
         self._engine, self._companions, self._world = engine, companions, world
         self._part = HostPart()
         self._upload: threading.Thread | None = None
@@ -70,7 +56,7 @@ class Checkpoints:
 
         `check` sees the facts first and raises where they do not belong to this run.
         """
-        newest = self._world.broadcast(next(reversed(committed(self.run_url)), None))
+        newest = self._world.broadcast(next(reversed(committed(self._run_url)), None))
         if newest is None:
             return None
         reader = CheckpointReader(newest)
@@ -95,9 +81,9 @@ class Checkpoints:
         # Each rank writes its share of what all have, each tensor whole.
         share = self._replicated()[self._world.rank :: self._world.size]
         self._part.take([*self._engine.fragments(), *share])
-        url = storage.join(self.run_url, "checkpoints", f"{self.attempt:04d}-{step:08d}")
+        url = storage.join(self._run_url, "checkpoints", f"{self.attempt.number:04d}-{step:08d}")
         content = {**facts, "step": step, "updates": self._engine.updates, "metrics": dict(metrics)}
-        content |= {"attempt": self.attempt, "ranks": self._world.size}
+        content |= {"attempt": self.attempt.number, "lease": self.attempt.lease, "ranks": self._world.size}
         rank, size = self._world.rank, self._world.size
         self._upload = threading.Thread(
             target=self._write, args=(url, content, rank, size), name="checkpoint", daemon=True
@@ -115,7 +101,7 @@ class Checkpoints:
             self._upload = None
         if self._failure is not None:
             failure, self._failure = self._failure, None
-            raise CheckpointError(f"a checkpoint of {self.run_url} was not written: {failure}") from failure
+            raise CheckpointError(f"a checkpoint of {self._run_url} was not written: {failure}") from failure
 
     def _replicated(self) -> list[Fragment]:
         """All that is equal on every rank: buffers and companions, whole."""
@@ -147,14 +133,17 @@ class Checkpoints:
                     f"{url}: no {', '.join(sorted(missing))} after {COMMIT_TIMEOUT_SECONDS:g} s"
                 )
             time.sleep(0.05)
-        if storage.exists(_attempt_url(self.run_url, self.attempt + 1)):
-            raise CheckpointError(
-                f"attempt {self.attempt} was replaced by a newer one; this process must stop"
-            )
+        self.attempt.refuse_if_replaced()
         parts = [json.loads(storage.read_bytes(storage.join(url, name))) for name in wanted]
         marker = {"format": FORMAT, "facts": facts, "parts": parts}
         storage.write_bytes(storage.join(url, MARKER), _compact(marker))
-        self._pruner.prune(committed(self.run_url), MARKER)
+        try:
+            # Who was stopped between the look before and the put is told now.
+            self.attempt.refuse_if_replaced()
+        except FencedError:
+            storage.delete(storage.join(url, MARKER))
+            raise
+        self._pruner.prune(committed(self._run_url), MARKER)
 
 
 def _compact(content: Mapping[str, Any]) -> bytes:

@@ -19,6 +19,12 @@ class ProgressLine:
         )
         self._started = time.monotonic()
 
+    def begin(self, attempt: int) -> None:
+        """Everything that is restored is, and the first step comes."""
+        if self.enabled:
+            sys.stderr.write(f"attempt {attempt} goes on from step {self.first_step}/{self.steps}\n")
+            sys.stderr.flush()
+
     def show(self, step: int, metrics: Mapping[str, float]) -> None:
         """`step` steps are done."""
         if not self.enabled:

@@ -7,24 +7,25 @@ objectives/clp.py.
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 
-from pretrain.checkpoint import Checkpoints, claim_attempt
+from pretrain.attempt import claim_attempt
+from pretrain.checkpoint import Checkpoints
 from pretrain.checkpoint_reader import newest_facts
 from pretrain.config import to_dict
 from pretrain.data import open_sets
 from pretrain.device import to_device
 from pretrain.engine import Engine, make_engine
 from pretrain.engines.micro import micro_batches
-from pretrain.errors import NotFiniteError, StoppedError
+from pretrain.errors import FencedError, NotFiniteError, StoppedError
 from pretrain.flops import FlopCount
 from pretrain.meter import Meter, due
-from pretrain.models.exported import save_encoder
+from pretrain.models.exported import FACTS_NAME, save_encoder
 from pretrain.not_finite import FiniteWatch
 from pretrain.objectives.objective import Objective
 from pretrain.objectives.registry import OBJECTIVES
@@ -41,10 +42,16 @@ from shards.stream_config import StreamCounters
 from shards.tracks import TrackSet
 
 ENCODER_FOLDER = "encoder"
+T = TypeVar("T")
 
 
 def train(
-    config: PretrainConfig, world: World, tracker: Tracker, facts: Mapping[str, Any], asked: Asked = never
+    config: PretrainConfig,
+    world: World,
+    tracker: Tracker,
+    facts: Mapping[str, Any],
+    asked: Asked = never,
+    lease_number: int | None = None,
 ) -> str:
     """Pretrain for `config.run.steps` steps, from the newest committed checkpoint if there is one.
 
@@ -57,12 +64,14 @@ def train(
         tracker: takes metrics on rank 0.
         facts: kept with each checkpoint, e.g. the MLflow run.
         asked: whether this process was asked to end. All ranks then save and stop.
+        lease_number: of the driver that leads the run; None where there is none.
 
     Returns:
         URL of the exported encoder.
 
     Raises:
         StoppedError: it was asked to end, and has saved.
+        FencedError: another attempt took over the run.
         NotFiniteError: training diverged.
     """
     run, device = config.run, local_device()
@@ -73,8 +82,8 @@ def train(
     objective.to_device(device)
     plan = plan_of(config, sets)
     engine = _engine(objective, config, world)
-    attempt = world.broadcast(claim_attempt(run.url) if world.rank == 0 else 0)
-    checkpoints = Checkpoints(run.url, attempt, engine, objective.companions(), world, run.retention)
+    attempt = _asked_by_rank_0(world, lambda: claim_attempt(run.url, lease_number))
+    checkpoints = Checkpoints(attempt, engine, objective.companions(), world, run.retention)
     facts = {**facts, "config": to_dict(config), "order": plan.describe()}
     restored = checkpoints.restore_newest(lambda stored: refuse_other_run(stored, config, plan))
     step = 0 if restored is None else int(restored["step"])
@@ -87,6 +96,7 @@ def train(
     watch = FiniteWatch(world, run.on_not_finite)
     metrics = {} if restored is None else dict(restored["metrics"])
     progress = ProgressLine(run.steps, step, run.global_batch, enabled=world.rank == 0)
+    progress.begin(attempt.number)
     stop = Stop(world, asked)
     probe = None if config.probe is None else Probe(config.probe, sets, world, device)
     probed = {} if probe is None else probe_values(metrics)
@@ -123,10 +133,25 @@ def train(
             raise StoppedError(f"asked to end: saved after step {step} of {run.steps}; start again to go on")
     checkpoints.wait()
     trained = _whole_copy(engine, config, world)
+    _asked_by_rank_0(world, attempt.refuse_if_replaced)
     if trained is not None:
         _export(trained, sets[0], config, step)
     world.barrier()
     return storage.join(run.url, ENCODER_FOLDER)
+
+
+def _asked_by_rank_0(world: World, ask: Callable[[], T]) -> T:
+    """What rank 0 is told, on every rank: all of them end where it is refused."""
+    answer: T | FencedError | None = None
+    if world.rank == 0:
+        try:
+            answer = ask()
+        except FencedError as refused:
+            answer = refused
+    told: Any = world.broadcast(answer)
+    if isinstance(told, FencedError):
+        raise told
+    return cast(T, told)
 
 
 def _objective(config: PretrainConfig, world: World) -> Any:
@@ -186,5 +211,6 @@ def _export(objective: Objective, tracks: TrackSet, config: PretrainConfig, step
     }
     with tempfile.TemporaryDirectory(prefix="facscale-encoder-") as folder:
         save_encoder(objective.encoder, Path(folder), facts, objective.parts())
-        for path in sorted(Path(folder).iterdir()):
+        # The facts last: with them the encoder is there.
+        for path in sorted(Path(folder).iterdir(), key=lambda path: (path.name == FACTS_NAME, path.name)):
             storage.write_file(storage.join(config.run.url, ENCODER_FOLDER, path.name), path)

@@ -133,6 +133,21 @@ def test_twenty_kills(set_url, undisturbed, faulty_store: FaultyStore, tmp_path)
     assert kills(20, 7, set_url, f"{faulty_store.url}/run", tmp_path, undisturbed) == 10
 
 
+@pytest.mark.full
+def test_one_that_was_stopped_wakes_after_another_took_over(set_url, undisturbed, faulty_store, tmp_path):
+    config = run_of(set_url, f"{faulty_store.url}/run")
+    first = start(config, tmp_path / "first")
+    assert until(first, lambda: steps_done(tmp_path / "first") >= 7)
+    first.send_signal(signal.SIGSTOP)
+    second = ended(start(config, tmp_path / "second"), tmp_path / "second")
+    first.send_signal(signal.SIGCONT)
+    said = first.communicate(timeout=WAIT_SECONDS)[1]
+    assert first.returncode == 3
+    assert "attempt 1 at" in said
+    assert "was replaced by attempt 2; this process must stop" in said
+    same_end(config.run.url, [curve(spool_of(tmp_path / "first")), second], undisturbed)
+
+
 def test_one_of_two_ranks_is_asked_and_both_end(set_url, tmp_path):
     config = run_of(set_url, str(tmp_path / "run"))
     config = replace(config, run=replace(config.run, save_every=1000))

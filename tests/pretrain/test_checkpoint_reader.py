@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from pretrain.attempt import Attempt
 from pretrain.checkpoint import Checkpoints
 from pretrain.checkpoint_files import MARKER
 from pretrain.checkpoint_reader import CheckpointReader, committed
@@ -27,7 +28,7 @@ def save_on_rank(rank: int, url: str) -> None:
     world = Group()
     engine = make(EngineConfig(zero_stage=2), world)
     train(engine, world, 0, 5)
-    checkpoints = Checkpoints(url, 1, engine, companions(), world)
+    checkpoints = Checkpoints(Attempt(url, 1), engine, companions(), world)
     checkpoints.save(5, {"mlflow_run_id": "abc"}, {})
     checkpoints.wait()
 
@@ -60,7 +61,7 @@ def restored_on_rank(rank: int, urls: list[str]) -> list[tuple[str, bool]]:
         state += [tensor for module in modules.values() for tensor in module.state_dict().values()]
         before = [tensor.clone() for tensor in state]
         try:
-            Checkpoints(url, 2, engine, modules, world).restore_newest(lambda facts: None)
+            Checkpoints(Attempt(url, 2), engine, modules, world).restore_newest(lambda facts: None)
             said = ""
         except CheckpointError as error:
             said = str(error)
@@ -173,7 +174,7 @@ def bytes_on_rank(rank: int, url: str) -> dict[str, tuple[int, int, bool]]:
                 make_engine(Wide(), OptimConfig(1e-2), EngineConfig(zero_stage=stage), STEPS, 2, world)
             )
         train_wide(engines[0])
-        checkpoints = Checkpoints(place, 1, engines[0], {}, world)
+        checkpoints = Checkpoints(Attempt(place, 1), engines[0], {}, world)
         checkpoints.save(1, {}, {})
         checkpoints.wait()
         world.barrier()

@@ -1,4 +1,4 @@
-"""Who holds a place: a number that one gets, a process that is told from another, an end that is left behind."""
+"""Who holds a place: one gets a number, a process is told from another, an end is left behind."""
 
 import dataclasses
 import os

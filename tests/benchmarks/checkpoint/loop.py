@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from pretrain.checkpoint import Checkpoints, claim_attempt
+from pretrain.attempt import claim_attempt
+from pretrain.checkpoint import Checkpoints
 from pretrain.checkpoint_reader import committed
 from pretrain.config import Request, load
 from pretrain.engine import make_engine
@@ -92,7 +93,7 @@ def measure(ask: Ask, world: World) -> dict[str, Any]:
         objective, config.optim, config.engine, config.run.steps, config.run.global_batch, world
     )
     attempt = claim_attempt(ask.run_url)
-    checkpoints = Checkpoints(ask.run_url, attempt, engine, objective.companions(), world)
+    checkpoints = Checkpoints(attempt, engine, objective.companions(), world)
     done = 0
 
     def train(count: int) -> list[Step]:
@@ -128,7 +129,7 @@ def measure(ask: Ask, world: World) -> dict[str, Any]:
     saving_peak = peak_bytes() - before
     newest = committed(ask.run_url)[-1]
     start = time.perf_counter()
-    Checkpoints(ask.run_url, attempt, engine, objective.companions(), world).restore_newest(lambda _: None)
+    Checkpoints(attempt, engine, objective.companions(), world).restore_newest(lambda _: None)
     restore_seconds = time.perf_counter() - start
     return {
         "million_parameters": sum(p.numel() for p in objective.parameters()) / 1e6,
