@@ -25,6 +25,9 @@ from shards.mix import MixedPlan
 from shards.plan import Plan, refuse_other_order
 from shards.tracks import TrackSet
 
+Difference = tuple[str, Any, Any]
+"""Path of a setting, and its values before and now."""
+
 
 @dataclass(frozen=True)
 class PretrainConfig:
@@ -149,20 +152,34 @@ def refuse_other_run(stored: Mapping[str, Any], config: PretrainConfig, plan: Pl
         ConfigError: another model or schedule, naming each difference.
     """
     refuse_other_order(stored["order"], plan)
-    current = to_dict(config)
-    fixed = ["objective", config.objective, "encoder", "augment", "optim", "run.steps"]
+    differing = [
+        difference
+        for section, found in decisive(config).items()
+        for difference in differences(section, _at(stored["config"], section), found)
+    ]
+    refuse_differing(config.run.url, "run.url", differing)
+
+
+def decisive(config: PretrainConfig) -> dict[str, Any]:
+    """What of a config decides the result, by section; the order of the data says the rest."""
+    sections = ["objective", config.objective, "encoder", "augment", "optim", "run.steps"]
     if config.run.keep_best in PROBED:
         # Checkpoints are compared by it: scores of other people would pass for worse or better weights.
-        fixed += ["probe.url", "probe.frames"]
-    differing = [
-        f"{name}: {before!r} -> {now!r}"
-        for section in fixed
-        for name, before, now in _differences(section, _at(stored["config"], section), _at(current, section))
-    ]
+        sections += ["probe.url", "probe.frames"]
+    content = to_dict(config)
+    return {section: _at(content, section) for section in sections}
+
+
+def refuse_differing(place: str, key: str, differing: Sequence[Difference]) -> None:
+    """Stop here if there is any, and name each.
+
+    Raises:
+        ConfigError: there is.
+    """
     if differing:
+        named = "; ".join(f"{name}: {before!r} -> {now!r}" for name, before, now in differing)
         raise ConfigError(
-            f"{config.run.url} holds a run with other settings; go on with those, or give another run.url: "
-            + "; ".join(differing)
+            f"{place} holds a run with other settings; go on with those, or give another {key}: {named}"
         )
 
 
@@ -173,9 +190,10 @@ def _at(content: Any, path: str) -> Any:
     return content
 
 
-def _differences(name: str, before: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
+def differences(name: str, before: Any, now: Any) -> Iterator[Difference]:
+    """Path, and both values, of all that is not equal in plain containers."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in sorted({*before, *now}):
-            yield from _differences(f"{name}.{key}", before.get(key), now.get(key))
+            yield from differences(f"{name}.{key}", before.get(key), now.get(key))
     elif before != now:
         yield name, before, now
