@@ -9,8 +9,11 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
+
+from pretrain.errors import TrackingError
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 5.0
@@ -64,10 +67,25 @@ class SpoolTracker:
         return []
 
     def adopt(self, lines: Sequence[str]) -> None:
-        self._file.writelines(f"{line}\n" for line in lines)
+        try:
+            self._file.writelines(f"{line}\n" for line in lines)
+            self._file.flush()
+        except OSError as error:
+            raise TrackingError(
+                f"metrics cannot be kept in {self.path}: {error.strerror}; make room, or set TMPDIR to "
+                "another disk. The last checkpoint is good, and the same command goes on from there"
+            ) from error
 
     def finish(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take was said
+            self._file.close()
+
+
+class WaitingTracker(SpoolTracker):
+    """For a run that MLflow could not be asked to make: checkpoints carry all lines until one can."""
+
+    def unsent(self) -> list[str]:
+        return self.path.read_text().splitlines()
 
 
 class MlflowTracker:

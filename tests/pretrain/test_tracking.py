@@ -14,7 +14,8 @@ from mlflow.tracking import MlflowClient
 
 from infra.server import free_ports
 from pretrain import tracking
-from pretrain.tracking import MlflowTracker, NoTracker, SpoolTracker
+from pretrain.errors import TrackingError
+from pretrain.tracking import MlflowTracker, NoTracker, SpoolTracker, WaitingTracker
 
 METRICS = ("loss/total", "loss/temporal", "speed/clips_per_s")
 
@@ -251,3 +252,21 @@ def test_a_killed_attempts_unsent_metrics_arrive_through_its_checkpoint(wire, cl
     resumed.finish()
     assert arrived(client, run_id) == wanted(range(5))
     assert resumed.unsent() == []
+
+
+def test_a_full_disk_is_named(tmp_path):
+    place = tmp_path / "metrics.jsonl"
+    place.symlink_to("/dev/full")
+    tracker = SpoolTracker(place)
+    with pytest.raises(TrackingError, match=r"cannot be kept in .*No space left.*set TMPDIR.*goes on from"):
+        tracker.log({"loss/total": 1.0}, 1)
+    tracker.finish()
+
+
+def test_all_lines_wait_where_mlflow_made_no_run(tmp_path):
+    tracker = WaitingTracker(tmp_path / "metrics.jsonl")
+    tracker.adopt(["before"])
+    tracker.log({"loss/total": 1.0}, 1)
+    before, line = tracker.unsent()
+    assert before == "before"
+    assert json.loads(line)["metrics"] == {"loss/total": 1.0}
