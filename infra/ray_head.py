@@ -12,6 +12,7 @@ import psutil
 from infra.server import START_SECONDS, Server, free_ports
 
 OBJECT_STORE_BYTES = 100_000_000
+HEAD_HOST = "127.0.0.1"
 GONE_SECONDS = 10.0
 LOOPBACK = {
     # Ray takes 127.0.0.1 for the host's outer address otherwise, and listens on all of them.
@@ -45,9 +46,14 @@ class RayHead(Server):
         return f"http://127.0.0.1:{self._dashboard_port}"
 
     @property
+    def gcs_address(self) -> str:
+        """What other nodes join."""
+        return f"{HEAD_HOST}:{self._gcs_port}"
+
+    @property
     def metrics_address(self) -> str:
         """What Prometheus reads."""
-        return f"http://127.0.0.1:{self._metrics_port}/metrics"
+        return f"http://{HEAD_HOST}:{self._metrics_port}/metrics"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,9 +75,6 @@ class RayHead(Server):
             **self.environment,
             "RAY_ADDRESS": "",
             **LOOPBACK,
-            "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",
-            "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "60",
-            "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
             "RAY_enable_open_telemetry": "0",
             "OMP_NUM_THREADS": "1",
             "PYTHONWARNINGS": "ignore",
@@ -93,7 +96,7 @@ class RayHead(Server):
         return [
             str(Path(sys.executable).with_name("ray")),
             *("start", "--head", "--block", "--disable-usage-stats"),
-            *("--node-ip-address=127.0.0.1", f"--port={self._gcs_port}"),
+            *(f"--node-ip-address={HEAD_HOST}", f"--port={self._gcs_port}"),
             *("--dashboard-host=127.0.0.1", f"--dashboard-port={self._dashboard_port}"),
             *(f"--num-cpus={self._cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"),
             *(f"{name}={port}" for name, port in zip(names, others, strict=True)),

@@ -10,8 +10,10 @@ from pretrain.config import dump, load, parse, run_command, to_dict
 from ray_jobs.cluster import run_task
 from ray_jobs.evaluate_worker import EVALUATION_NAME, EvaluateJob, worker
 from ray_jobs.inputs import log_sets
-from ray_jobs.runs import open_run, terminal_status
+from ray_jobs.lead import SILENT_SECONDS, lead
+from ray_jobs.runs import need_run, terminal_status
 from shards import storage
+from shards.lease import Lease
 from shards.tracks import load_tracks
 
 USAGE = """
@@ -33,12 +35,23 @@ def main(arguments: list[str]) -> None:
         return
     if job.data is not None:
         load_tracks(job.data.url)  # a wrong url is said here, not after the job has queued
-    run_id = open_run(job.tracking, job.url, to_dict(job))
-    with terminal_status(job.tracking, run_id):
+    status = lead(job.url, SILENT_SECONDS, lambda lease: evaluate(job, lease), lambda: None)
+    if status:
+        raise SystemExit(status)
+
+
+def evaluate(job: EvaluateJob, lease: Lease) -> None:
+    """The whole job.
+
+    Raises:
+        SystemExit: a number differs from the job's.
+    """
+    run_id = need_run(job.tracking, job.url, to_dict(job))
+    with terminal_status(job.tracking, run_id, lease):
         run_task(worker, {"job": to_dict(job), "mlflow_run_id": run_id}, job.cluster)
         answer = json.loads(storage.read_bytes(storage.join(job.url, EVALUATION_NAME)))
-        log_sets(job.tracking.uri, run_id, {"evaluation": answer["data"]["url"]})
         client = MlflowClient(job.tracking.uri)
+        log_sets(client, run_id, {"evaluation": answer["data"]["url"]})
         client.set_tag(run_id, "model", answer["model"]["source"])
         client.set_tag(run_id, "model_digest", answer["model"]["digest"])
     sys.stdout.write("\n".join(_lines(answer)) + "\n")

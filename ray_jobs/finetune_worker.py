@@ -15,6 +15,7 @@ from ray_jobs.cluster import TaskConfig
 from ray_jobs.runs import TrackingConfig
 from ray_jobs.system_metrics import WithSystemMetrics
 from shards import storage
+from shards.lease import Lease
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,12 @@ def is_finished(url: str) -> bool:
     return storage.exists(storage.join(url, RESULT_NAME))
 
 
-def worker(content: dict[str, Any]) -> None:
-    """The whole job, in one process."""
+def worker(content: dict[str, Any]) -> str | None:
+    """The whole job, in one process.
+
+    Returns:
+        Why the result was not stored, where another driver took over meanwhile.
+    """
     job = from_dict(FinetuneJob, content["job"])
     run_id = str(content["mlflow_run_id"])
     with tempfile.TemporaryDirectory(prefix="facscale-finetune-") as temporary:
@@ -57,8 +62,12 @@ def worker(content: dict[str, Any]) -> None:
             run(replace(job, out=folder), log)
         finally:
             tracker.finish()
+        lease = Lease(job.url, content["lease"])
+        if not lease.is_newest:
+            return f"another driver took over {job.url} from the one with lease {lease.number}"
         if job.register.name:
             register(folder, job.register.name, job.register.alias, job.tracking.uri, run_id)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         for path in sorted(files, key=lambda path: path.name == RESULT_NAME):
             storage.write_file(storage.join(job.url, path.relative_to(folder).as_posix()), path)
+    return None

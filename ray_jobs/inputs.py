@@ -15,18 +15,17 @@ DIGEST_LIMIT = 36
 READ_BYTES = 64 * 2**20
 
 
-def log_sets(tracking_uri: str, run_id: str, sets: Mapping[str, str]) -> None:
+def log_sets(client: MlflowClient, run_id: str, sets: Mapping[str, str]) -> None:
     """Name the shard sets of a run as its inputs, and their digests as tags `data_digest.CONTEXT`.
 
     Args:
-        tracking_uri: MLflow server.
+        client: of the MLflow server.
         run_id: of the run; what it has already is not doubled.
         sets: url of each, by what it is for: training, test, ...
 
     Raises:
         ShardError: a set cannot be read.
     """
-    client = MlflowClient(tracking_uri)
     inputs = []
     for context, url in sets.items():
         manifest = read_manifest(url)
@@ -44,9 +43,9 @@ def log_sets(tracking_uri: str, run_id: str, sets: Mapping[str, str]) -> None:
     client.log_inputs(run_id, datasets=inputs)
 
 
-def tag_weights(tracking_uri: str, run_id: str, name: str, url: str) -> None:
+def tag_weights(client: MlflowClient, run_id: str, name: str, url: str) -> None:
     """Keep the sha256 of a weights' file as tag `name` of a run."""
-    MlflowClient(tracking_uri).set_tag(run_id, name, sha256_of(url))
+    client.set_tag(run_id, name, sha256_of(url))
 
 
 def sha256_of(url: str) -> str:

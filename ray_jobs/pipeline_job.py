@@ -1,14 +1,17 @@
 """`python -m ray_jobs.pipeline_job`: from videos to a registered model behind gates, as one job."""
 
 import sys
+from collections.abc import Mapping
 
 import ray
 from mlflow.tracking import MlflowClient
 
 from pretrain.config import dump, load, parse, run_command, to_dict
-from ray_jobs.pipeline import PipelineConfig, steps_of
+from ray_jobs.lead import SILENT_SECONDS, lead
+from ray_jobs.pipeline import PipelineConfig, Step, steps_of
 from ray_jobs.pipeline_run import NeededError, PipelineRun, say
-from ray_jobs.runs import open_run, terminal_status
+from ray_jobs.runs import need_run, terminal_status
+from shards.lease import Lease
 
 USAGE = """
 ray job submit --working-dir . --runtime-env infra/runtime_env.yaml -- \\
@@ -31,8 +34,19 @@ def main(arguments: list[str]) -> None:
         return
     if not ray.is_initialized():
         ray.init()  # once, before the steps' threads ask for it
-    run_id = open_run(config.tracking, config.url, to_dict(config))
-    with terminal_status(config.tracking, run_id):
+    status = lead(config.url, SILENT_SECONDS, lambda lease: run_pipeline(config, steps, lease), lambda: None)
+    if status:
+        raise SystemExit(status)
+
+
+def run_pipeline(config: PipelineConfig, steps: Mapping[str, Step], lease: Lease) -> None:
+    """All steps and gates.
+
+    Raises:
+        SystemExit: one failed.
+    """
+    run_id = need_run(config.tracking, config.url, to_dict(config))
+    with terminal_status(config.tracking, run_id, lease):
         futures = PipelineRun(config, steps, run_id).run()
         client = MlflowClient(config.tracking.uri)
         failed = 0

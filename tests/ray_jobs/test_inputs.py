@@ -17,7 +17,7 @@ def test_sets_are_inputs_and_tags(tmp_path, tracking_server):
     run = client.create_run(client.create_experiment("inputs")).info.run_id
     for _ in range(2):
         sets = {"training": str(tmp_path / "one"), "test": str(tmp_path / "two")}
-        inputs.log_sets(tracking_server.uri, run, sets)
+        inputs.log_sets(client, run, sets)
     found = client.get_run(run)
     by_context = {entry.tags[0].value: entry.dataset for entry in found.inputs.dataset_inputs}
     assert len(found.inputs.dataset_inputs) == 2
@@ -35,5 +35,5 @@ def test_weights_are_tagged_by_their_whole_content(tmp_path, tracking_server, mo
     (tmp_path / "model.safetensors").write_bytes(content)
     client = MlflowClient(tracking_server.uri)
     run = client.create_run(client.create_experiment("weights")).info.run_id
-    inputs.tag_weights(tracking_server.uri, run, "model_digest", str(tmp_path / "model.safetensors"))
+    inputs.tag_weights(client, run, "model_digest", str(tmp_path / "model.safetensors"))
     assert client.get_run(run).data.tags["model_digest"] == hashlib.sha256(content).hexdigest()

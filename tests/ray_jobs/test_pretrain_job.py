@@ -1,115 +1,79 @@
-"""Pretraining as a Ray job: a killed worker resumes, and the stream misses and repeats nothing."""
+"""Pretraining as a Ray job: what is killed is gone on with, and the stream misses and repeats nothing."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from mlflow.tracking import MlflowClient
 
 from infra.ray_head import RayHead
-from pretrain.checkpoint_reader import committed
+from infra.services import ObjectStore, TrackingServer
 from pretrain.config import Request, load
 from pretrain.meter import clip_fingerprint
 from pretrain.recipe import PretrainConfig
-from shards import storage
+from shards import lease
 from shards.plan import Plan
 from shards.policies import DistinctIdentity
 from shards.tracks import load_tracks
 from tests.drawn_set import write_set
+from tests.pretrain.tiny_runs import curve, spool_of
+from tests.pretrain_jobs import attempts, digests, drivers, newest_step, submit, workers
+from tests.torchrun import pretrain_on_ranks
 
-ROOT = Path(__file__).parents[2]
-STEPS, BATCH, SAVE_EVERY = 40, 4, 10
+STEPS, BATCH, SAVE_EVERY, SEED = 40, 4, 10, 2026
 CONFIG = "pretrain/configs/clp_cpu.yaml"
 
 
 @pytest.fixture(scope="module")
-def ray_head(tmp_path_factory, object_store):
+def ray_head(tmp_path_factory: pytest.TempPathFactory, object_store: ObjectStore) -> Iterator[RayHead]:
     with RayHead(tmp_path_factory.mktemp("ray"), object_store.environment) as head:
         yield head
 
 
-def submit(ray_head, bucket_url: str, tracking_uri: str, run: str) -> subprocess.Popen:
-    words = [
-        *("-m", "ray_jobs.pretrain_job", CONFIG),
-        f"data.url={bucket_url}/set",
-        f"run.url={bucket_url}/{run}",
-        f"tracking.uri={tracking_uri}",
-        f"tracking.name={run}",
-        *(
-            f"run.steps={STEPS}",
-            f"run.global_batch={BATCH}",
-            "run.log_every=1",
-            f"run.save_every={SAVE_EVERY}",
-        ),
-        *("encoder.image_size=32", "cluster.workers=2"),
-    ]
-    ray = Path(sys.executable).with_name("ray")
-    command = [str(ray), "job", "submit", "--working-dir", ".", "--runtime-env", "infra/runtime_env.yaml"]
-    return subprocess.Popen(
-        [*command, "--", "python", *words],
-        cwd=ROOT,
-        env=os.environ | ray_head.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def workers() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children(recursive=True) if "RayTrainWorker" in " ".join(p.cmdline())]
-
-
-def kill_one_after_a_checkpoint(run_url: str, job: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 180
-    while not committed(run_url):
-        assert job.poll() is None, job.communicate()[0][-3000:]
-        assert time.monotonic() < deadline, "no checkpoint in time"
-        time.sleep(0.1)
-    [first, *_] = workers()
-    os.kill(first.pid, signal.SIGKILL)
-
-
-def history(tracking_uri: str, run_url: str, name: str) -> dict[int, float]:
-    """Last value of a metric at each step: a resumed attempt logs the steps after its checkpoint again."""
-    run_id = json.loads(storage.read_bytes(storage.join(run_url, "mlflow_run.json")))["run_id"]
-    entries = MlflowClient(tracking_uri).get_metric_history(run_id, name)
-    return {entry.step: entry.value for entry in sorted(entries, key=lambda entry: entry.timestamp)}
-
-
-@pytest.mark.timeout(600)
-def test_a_killed_worker_resumes_with_nothing_missing_or_repeated(
-    ray_head, bucket_url, tracking_server, tmp_path
-):
-    write_set(f"{bucket_url}/set", tmp_path, people=8, samples_per_person=3, frames=64)
-    uri = tracking_server.uri
-    killed = submit(ray_head, bucket_url, uri, "killed")
-    kill_one_after_a_checkpoint(f"{bucket_url}/killed", killed)
-    output = killed.communicate(timeout=300)[0]
-    assert killed.returncode == 0, output[-3000:]
-    straight = submit(ray_head, bucket_url, uri, "straight")
-    output = straight.communicate(timeout=300)[0]
-    assert straight.returncode == 0, output[-3000:]
-
-    attempts = storage.list_names(f"{bucket_url}/killed/attempts")
-    assert len(attempts) == 2
-    assert len(storage.list_names(f"{bucket_url}/straight/attempts")) == 1
-    tracks = load_tracks(f"{bucket_url}/set")
-    words = ("data.url=x", "run.url=x")
-    config = load(PretrainConfig, Request((ROOT / CONFIG,), words, print_only=False))
+def planned(set_url: str) -> dict[int, float]:
+    """What each step's clips add up to."""
+    tracks = load_tracks(set_url)
+    config = load(PretrainConfig, Request((Path(CONFIG),), ("data.url=x", "run.url=x"), print_only=False))
     plan = Plan(tracks, config.clp.clip_spec, BATCH, 0, DistinctIdentity())
-    planned = {
+    return {
         step + 1: float(
             sum(clip_fingerprint(c.position, tracks.keys[c.row], c.frames_T) for c in plan.batch(step))
         )
         for step in range(STEPS)
     }
-    for run in ("killed", "straight"):
-        assert history(uri, f"{bucket_url}/{run}", "data/order_fingerprint") == planned
-    one, other = (history(uri, f"{bucket_url}/{run}", "loss/total") for run in ("killed", "straight"))
-    assert one == pytest.approx(other, rel=1e-4)
+
+
+@pytest.mark.timeout(600)
+def test_driver_and_worker_are_killed_and_another_driver_follows(
+    ray_head: RayHead, bucket_url: str, tracking_server: TrackingServer, tmp_path: Path
+) -> None:
+    """The end is, bit by bit, that of as many ranks without Ray."""
+    drawn, uri, run_url = random.Random(SEED), tracking_server.uri, f"{bucket_url}/killed"
+    write_set(f"{bucket_url}/set", tmp_path, people=8, samples_per_person=3, frames=64)
+    words = [
+        *(CONFIG, f"data.url={bucket_url}/set", f"run.steps={STEPS}", f"run.global_batch={BATCH}"),
+        *("run.log_every=1", f"run.save_every={SAVE_EVERY}", "encoder.image_size=32"),
+    ]
+    first = submit(ray_head, [*words, "cluster.workers=2"], run_url, uri)
+    first.until(lambda: newest_step(run_url))
+    [driver] = drivers()
+    driver.kill()
+    first.failed()
+
+    second = submit(ray_head, [*words, "cluster.workers=2"], run_url, uri)
+    follower = submit(ray_head, [*words, "cluster.workers=2"], run_url, uri)
+    second.until(lambda: attempts(run_url) == 2 and len(workers()) == 2)
+    drawn.choice(workers()).kill()
+    pretrain_on_ranks(2, [*words, f"run.url={bucket_url}/straight"], tmp_path / "straight")
+    straight = curve(spool_of(tmp_path / "straight"))
+    outputs = [second.ended(), follower.ended()]
+
+    assert sum(f"leads {run_url} with lease 2; following it" in output for output in outputs) == 1
+    assert (lease.newest(run_url), attempts(run_url)) == (2, 3)
+    found = second.curve()
+    assert {step: metrics["data/order_fingerprint"] for step, metrics in found.items()} == planned(
+        f"{bucket_url}/set"
+    )
+    for step, metrics in straight.items():
+        assert found[step]["loss/total"] == metrics["loss/total"], step
+    assert digests(run_url) == digests(f"{bucket_url}/straight")
