@@ -15,7 +15,8 @@ from ray_jobs.lead import FENCED, lead
 from shards import lease, storage
 from shards.lease import Holder, Lease
 
-SILENT = 0.9
+SILENT = 3.0
+"""Seconds; a busy machine may hold a beat up for one."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +46,8 @@ def test_the_second_follows_and_ends_as_the_first(any_url: str, fails: bool) -> 
             raise RuntimeError("a bug")
 
     def watch() -> None:
-        looks.append(1)
-        if len(looks) > 30:  # longer than a driver may be silent: it beats meanwhile
+        looks.append(time.monotonic())
+        if looks[-1] - looks[0] > 1.5 * SILENT:  # longer than a driver may be silent: it beats meanwhile
             may_end.set()
 
     with ThreadPoolExecutor(2) as pool:
@@ -60,7 +61,7 @@ def test_the_second_follows_and_ends_as_the_first(any_url: str, fails: bool) -> 
         else:
             assert first.result() == 0
     assert done == [1]
-    assert len(looks) > 30
+    assert looks[-1] - looks[0] > SILENT
 
 
 def begin_and_die(url: str) -> None:
