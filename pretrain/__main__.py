@@ -78,4 +78,4 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except (ConfigError, ShardError, TrainingError) as error:
         sys.stderr.write(f"{error}\n")
-        raise SystemExit(FENCED if FencedError in map(type, (error, error.__cause__)) else 2) from error
+        raise SystemExit(FENCED if isinstance(error, FencedError) else 2) from error

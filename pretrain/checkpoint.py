@@ -94,6 +94,7 @@ class Checkpoints:
         """Until the last save is committed.
 
         Raises:
+            FencedError: a newer attempt has taken over; rank 0 alone is told.
             CheckpointError: it was not.
         """
         if self._upload is not None:
@@ -101,6 +102,8 @@ class Checkpoints:
             self._upload = None
         if self._failure is not None:
             failure, self._failure = self._failure, None
+            if isinstance(failure, FencedError):
+                raise failure
             raise CheckpointError(f"a checkpoint of {self._run_url} was not written: {failure}") from failure
 
     def _replicated(self) -> list[Fragment]:

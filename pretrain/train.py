@@ -126,11 +126,15 @@ def train(
                 probed = _watch(probe, _whole_copy(engine, config, world), step, tracker, progress)
         if stops or due(step, run.save_every, run.steps):
             with meter.paused():
+                # A group that was replaced ends as one, without an error that would start it anew.
+                _asked_by_rank_0(world, checkpoints.wait)
                 known = {**metrics, **probed} if metrics else {}  # all of them, or none yet
                 checkpoints.save(step, {**facts, "unsent_metrics": tracker.unsent()}, known)
         if stops and step < run.steps:
+            _asked_by_rank_0(world, checkpoints.wait)
             checkpoints.wait()
             raise StoppedError(f"asked to end: saved after step {step} of {run.steps}; start again to go on")
+    _asked_by_rank_0(world, checkpoints.wait)
     checkpoints.wait()
     trained = _whole_copy(engine, config, world)
     _asked_by_rank_0(world, attempt.refuse_if_replaced)

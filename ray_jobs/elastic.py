@@ -63,7 +63,7 @@ def free_by_node() -> dict[str, dict[str, float]]:
 
 
 def held_places() -> int:
-    """Places for workers that this job has on nodes that stay; a failed group keeps them until the next."""
+    """Places of this job on nodes that stay: a group that failed keeps them until the next one begins."""
     staying, job = staying_nodes(), ray.get_runtime_context().get_job_id()
     groups = ray.util.placement_group_table().values()
     return sum(

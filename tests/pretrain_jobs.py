@@ -32,7 +32,7 @@ QUICK_NODES = {
     # Ray's workers would give way to all else on the host.
     "RAY_worker_niceness": "0",
 }
-WAIT_SECONDS = 180.0
+WAIT_SECONDS = 400.0
 Curve = dict[int, dict[str, float]]
 
 

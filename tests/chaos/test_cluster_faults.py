@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
+import psutil
 import pytest
 
 from infra.server import free_ports
@@ -32,9 +33,7 @@ from tests.pretrain_jobs import (
 )
 from tests.torchrun import pretrain_on_ranks
 
-STEPS, SAVE_EVERY = 60, 10
-RECOVERY_SECONDS = 60.0
-"""On two cores that everything shares; what was measured is in the benchmark's results."""
+STEPS, SAVE_EVERY = 200, 10
 OTHER_RANKS = 1e-2
 """Of a loss, at most, between different numbers of ranks: sums are in another order, and training goes on."""
 SAME = ("loss/", "optim/", "clp/", "data/order_fingerprint")
@@ -42,7 +41,7 @@ WORDS = (
     *(f"run.steps={STEPS}", "run.global_batch=4", "run.log_every=1", f"run.save_every={SAVE_EVERY}"),
     *("run.keep_checkpoints=100", "encoder.image_size=32", "engine.kind=ddp", "cluster.silent_seconds=6"),
 )
-pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +133,8 @@ def same_end(job: Job, undisturbed: Curve, place: str, rel: float = 0.0) -> None
 
 
 def told(case: str, seconds: float) -> None:
-    """For who reads the output: pytest -s."""
+    """For who reads the output (pytest -s); the benchmark compares such times with a bar."""
     sys.stderr.write(f"\n{case}: committed again after {seconds:.1f} s\n")
-    assert seconds < RECOVERY_SECONDS
 
 
 def test_a_worker_is_killed(nodes, place, undisturbed, uri):
@@ -172,12 +170,10 @@ def test_the_driver_is_killed_and_the_job_submitted_again(nodes, place, undistur
 
 
 def test_the_job_submitted_twice_is_done_once(nodes, place, undisturbed, uri):
-    job = begun(nodes, place, uri, "twice")
-    second = begin(nodes, place, uri, "twice")
-    output = second.ended()
-    job.ended()
-    assert "leads" in output
-    assert f"/{STEPS}  total" in output
+    job, second = (begin(nodes, place, uri, "twice") for _ in range(2))
+    outputs = [job.ended(), second.ended()]
+    [followed] = [output for output in outputs if "leads" in output]
+    assert f"/{STEPS}  total" in followed
     assert attempts(job.run_url) == 1
     third = begin(nodes, place, uri, "twice")
     assert "is finished" in third.ended()
@@ -188,18 +184,19 @@ def test_the_job_submitted_twice_is_done_once(nodes, place, undisturbed, uri):
 
 
 def test_a_driver_that_was_cut_off_finds_another_one_in_its_place(nodes, place, undisturbed, uri):
-    job = begun(nodes, place, uri, "paused")
-    [driver] = drivers()
-    with stopped(driver):
-        second = begin(nodes, place, uri, "paused")
-        # It gets the workers' places when those of the first find at a commit that they were replaced.
-        second.until(lambda: lease.newest(job.run_url) == 2)
-        second.until(lambda: attempts(job.run_url) >= 2)
-    second.ended()
-    output = job.failed()
-    assert "took over" in output
-    assert "Job entrypoint command failed with exit code 3" in output
-    same_end(second, undisturbed, place)
+    """The other one gets the workers' places when they find at a commit that they were replaced."""
+    both = [begin(nodes, place, uri, "paused", "cluster.silent_seconds=3") for _ in range(2)]
+    both[0].until(lambda: newest_step(both[0].run_url) >= SAVE_EVERY and len(drivers()) == 2)
+    holder = lease.read(both[0].run_url, lease.newest(both[0].run_url))
+    assert holder is not None
+    with stopped(psutil.Process(holder.pid)):
+        both[0].until(lambda: lease.newest(both[0].run_url) == 2)
+        both[0].until(lambda: attempts(both[0].run_url) >= 2)
+    outputs = [job.process.communicate(timeout=400)[0] for job in both]
+    assert sorted(job.process.returncode for job in both) == [0, 1]
+    [replaced] = [output for output in outputs if "Job entrypoint command failed with exit code 3" in output]
+    assert "took over" in replaced
+    same_end(both[0], undisturbed, place)
 
 
 def test_a_worker_that_hangs_is_replaced(nodes, place, undisturbed, uri):

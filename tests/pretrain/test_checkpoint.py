@@ -12,7 +12,7 @@ from pretrain.checkpoint import Checkpoints
 from pretrain.checkpoint_files import MARKER
 from pretrain.checkpoint_reader import CheckpointReader, committed
 from pretrain.engine import EngineConfig
-from pretrain.errors import CheckpointError
+from pretrain.errors import CheckpointError, FencedError
 from pretrain.memory import Memory
 from pretrain.retention import Retention
 from pretrain.world import Group
@@ -112,9 +112,9 @@ def fenced_on_rank(rank: int, url: str) -> list[str]:
         if write is put:
             claim_attempt(url)
         checkpoints.save(1, {}, {})
-        with pytest.raises(CheckpointError) as caught:
+        with pytest.raises(FencedError) as caught:
             checkpoints.wait()
-        said.append(str(caught.value.__cause__).partition(";")[0])
+        said.append(str(caught.value).partition(";")[0])
     return said
 
 
