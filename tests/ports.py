@@ -9,7 +9,8 @@ import psutil
 import yaml
 
 LISTED = Path(__file__).parents[1] / "infra" / "ports.yaml"
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 5.0
+"""A look takes half a second of a core."""
 
 
 @dataclass(frozen=True)
