@@ -227,6 +227,12 @@ class Nodes:
         self.nodes.append(self._stack.enter_context(node))
         return node
 
+    def of_workers(self) -> list[RayNode]:
+        """Nodes that have a worker."""
+        raylets = {node: node.raylet().pid for node in self.nodes if node.runs}
+        parents = [worker.ppid() for worker in workers()]
+        return [node for node, pid in raylets.items() if pid in parents]
+
     def submit(self, words: Sequence[str], run_url: str, uri: str) -> Job:
         return submit(self.head, [str(ROOT / CONFIG), *words], run_url, uri, how=())
 
