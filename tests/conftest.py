@@ -53,7 +53,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    os.environ.update(LOOPBACK)  # before anything imports ray, which reads it once
+    # Before anything imports ray or onnxruntime, which read them once.
+    os.environ.update(LOOPBACK, ORT_DISABLE_TELEMETRY="1")
     folder = config.getoption("--record")
     is_worker = hasattr(config, "workerinput")
     if folder is not None and not is_worker:

@@ -39,7 +39,10 @@ def one_node(cpus: int) -> Iterator[None]:
         for name, value in {**ENVIRONMENT, "OMP_NUM_THREADS": "1"}.items():
             patch.setenv(name, value)
         memory = NODE["object_store_memory"]
-        ray.init(num_cpus=cpus, include_dashboard=False, object_store_memory=memory, log_to_driver=False)
+        # `local`: never a cluster that another test runs meanwhile.
+        ray.init(
+            "local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, log_to_driver=False
+        )
         try:
             yield
         finally:
