@@ -12,20 +12,19 @@ import psutil
 from infra.server import START_SECONDS, Server, free_ports
 
 OBJECT_STORE_BYTES = 100_000_000
-HEAD_HOST = "127.0.0.1"
 GONE_SECONDS = 10.0
-LOOPBACK = {
-    # Ray takes 127.0.0.1 for the host's outer address otherwise, and listens on all of them.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "GLOO_SOCKET_IFNAME": "lo",
-}
+ALONE = "127.0.0.1"
+MAY_BE_JOINED = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Where not set to 0, Ray takes 127.0.0.1 for the host's outer address, and listens on all of them."""
+LOOPBACK = {MAY_BE_JOINED: "0", "GLOO_SOCKET_IFNAME": "lo"}
 """Binds Ray's processes and a training group's ranks to loopback."""
 
 
 class RayHead(Server):
     """`environment` is what drivers and `ray job submit` need; `address` is the Jobs API.
 
-    Jobs run with the environment given here, e.g. the object store's.
+    Jobs run with the environment given here, e.g. the object store's. On a loopback address other than
+    127.0.0.1 other nodes may join it; Ray's ports are then open on all addresses.
     """
 
     def __init__(
@@ -34,8 +33,10 @@ class RayHead(Server):
         environment: dict[str, str] | None = None,
         cpus: int = 2,
         start_seconds: float = START_SECONDS,
+        host: str = ALONE,
     ) -> None:
         super().__init__("ray-head", folder, start_seconds)
+        self._host = host
         self._given = environment or {}
         self._cpus = cpus
         self._token = secrets.token_hex(32)
@@ -48,12 +49,12 @@ class RayHead(Server):
     @property
     def gcs_address(self) -> str:
         """What other nodes join."""
-        return f"{HEAD_HOST}:{self._gcs_port}"
+        return f"{self._host}:{self._gcs_port}"
 
     @property
     def metrics_address(self) -> str:
         """What Prometheus reads."""
-        return f"http://{HEAD_HOST}:{self._metrics_port}/metrics"
+        return f"http://{self._host}:{self._metrics_port}/metrics"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -75,6 +76,7 @@ class RayHead(Server):
             **self.environment,
             "RAY_ADDRESS": "",
             **LOOPBACK,
+            MAY_BE_JOINED: str(int(self._host != ALONE)),
             "RAY_enable_open_telemetry": "0",
             "OMP_NUM_THREADS": "1",
             "PYTHONWARNINGS": "ignore",
@@ -96,7 +98,7 @@ class RayHead(Server):
         return [
             str(Path(sys.executable).with_name("ray")),
             *("start", "--head", "--block", "--disable-usage-stats"),
-            *(f"--node-ip-address={HEAD_HOST}", f"--port={self._gcs_port}"),
+            *(f"--node-ip-address={self._host}", f"--port={self._gcs_port}"),
             *("--dashboard-host=127.0.0.1", f"--dashboard-port={self._dashboard_port}"),
             *(f"--num-cpus={self._cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"),
             *(f"{name}={port}" for name, port in zip(names, others, strict=True)),

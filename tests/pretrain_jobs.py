@@ -212,7 +212,7 @@ class Nodes:
     def __enter__(self) -> "Nodes":
         with ExitStack() as stack:
             folder = self._folder / "head"
-            self.head = stack.enter_context(RayHead(folder, self._environment, cpus=0))
+            self.head = stack.enter_context(RayHead(folder, self._environment, cpus=0, host="127.0.0.2"))
             self._stack = stack.pop_all()
         for _ in range(self._count):
             self.add()
