@@ -5,18 +5,19 @@ label, since each objective has parts of its own. Ray puts `ray_` before every n
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ray.util.metrics import Gauge
 
 from pretrain.tracking import Tracker
+from ray_jobs.passed_on import PassedOn
 
 PREFIX = "facscale_pretrain_"
 LOSS = "loss/"
 LABELS = ("experiment", "run")
 
 
-class GaugeTracker:
+class GaugeTracker(PassedOn):
     """A `Tracker` that shows each metric's newest value, and hands all of them on to another tracker.
 
     Nothing is averaged or kept: a gauge has the last logged step's value, and tells which step that is.
@@ -24,12 +25,13 @@ class GaugeTracker:
 
     def __init__(self, tracker: Tracker, experiment: str, run: str, steps: int) -> None:
         """`steps`: of the whole run, for what is left of it."""
-        self._tracker, self._labels = tracker, {"experiment": experiment, "run": run}
+        super().__init__(tracker)
+        self._labels = {"experiment": experiment, "run": run}
         self._gauges: dict[str, Gauge] = {}
         self._set("steps", steps)
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        self._tracker.log(metrics, step)
+        super().log(metrics, step)
         self._set("step", step)
         self._set("logged_unix_seconds", time.time())
         for name, value in metrics.items():
@@ -37,15 +39,6 @@ class GaugeTracker:
                 self._set("loss", value, part=name.removeprefix(LOSS))
             else:
                 self._set(name.replace("/", "_"), value)
-
-    def unsent(self) -> list[str]:
-        return self._tracker.unsent()
-
-    def adopt(self, lines: Sequence[str]) -> None:
-        self._tracker.adopt(lines)
-
-    def finish(self) -> None:
-        self._tracker.finish()
 
     def _set(self, name: str, value: float, **labels: str) -> None:
         if name not in self._gauges:

@@ -6,7 +6,7 @@ and a resumed run goes on with its steps.
 
 import importlib.util
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import psutil
 import torch
@@ -17,17 +17,19 @@ from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
 
 from pretrain.tracking import Tracker
+from ray_jobs.passed_on import PassedOn
 
 EVERY_SECONDS = 10.0
 PREFIX = "system/"
 """MLflow shows metrics of this name on a page of their own."""
 
 
-class WithSystemMetrics:
+class WithSystemMetrics(PassedOn):
     """A `Tracker`, for rank 0: adds the load since its last look, `EVERY_SECONDS` apart at least."""
 
     def __init__(self, tracker: Tracker, every_seconds: float = EVERY_SECONDS) -> None:
-        self._tracker, self._every_seconds = tracker, every_seconds
+        super().__init__(tracker)
+        self._every_seconds = every_seconds
         self._looked = float("-inf")
         self._monitors: list[BaseMetricsMonitor] = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
         if torch.cuda.is_available() and importlib.util.find_spec("pynvml"):
@@ -39,16 +41,7 @@ class WithSystemMetrics:
         if now - self._looked >= self._every_seconds:
             self._looked = now
             metrics = {**metrics, **self._load()}
-        self._tracker.log(metrics, step)
-
-    def unsent(self) -> list[str]:
-        return self._tracker.unsent()
-
-    def adopt(self, lines: Sequence[str]) -> None:
-        self._tracker.adopt(lines)
-
-    def finish(self) -> None:
-        self._tracker.finish()
+        super().log(metrics, step)
 
     def _load(self) -> dict[str, float]:
         found: dict[str, float] = {}
